@@ -221,17 +221,13 @@ impl Default for Config {
 }
 
 impl Store {
-    pub(crate) async fn open(url: &str, pool_max: u32, pooled: bool) -> Result<Self, Failure> {
+    pub(crate) async fn open(url: &str, pool_max: u32) -> Result<Self, Failure> {
         Ok(match url.strip_prefix("sqlite:") {
             Some(":memory:") => Self::Sqlite(SqliteStore::memory().await?),
             Some(path) => {
                 Self::Sqlite(SqliteStore::open_with(path, pool_max.saturating_sub(1)).await?)
             }
-            None => {
-                let options = PgStoreOptions::new().max_connections(pool_max);
-                let options = if pooled { options.pooled() } else { options };
-                Self::Postgres(options.connect(url).await?)
-            }
+            None => Self::Postgres(PgStore::connect_with(url, pool_max).await?),
         })
     }
 
@@ -284,7 +280,12 @@ impl Store {
 
 impl Testbed {
     pub(crate) async fn build(config: Config, clock: ManualClock) -> Result<Self, Failure> {
-        let store = Store::open(&config.database, config.pool_max, config.pooled).await?;
+        let store = if config.pooled {
+            let options = PgStoreOptions::new().pooled().max_connections(config.pool_max);
+            Store::Postgres(options.connect(&config.database).await?)
+        } else {
+            Store::open(&config.database, config.pool_max).await?
+        };
         let (book, directory) = (Book::default(), Directory::default());
         let rules = CachePolicy::default().fresh(Duration::ZERO);
         let users = match config.user_mode.as_str() {
