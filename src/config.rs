@@ -27,6 +27,14 @@ pub enum ConfigError {
     /// A network of trusted proxies is invalid.
     #[error("trusted proxies: {0}")]
     Network(#[from] InvalidNetwork),
+    /// The header of the trusted proxies is invalid, or no proxy is trusted.
+    #[error("client_ip_header {name:?}: {problem}")]
+    ClientIpHeader {
+        /// The configured name.
+        name: String,
+        /// The reason.
+        problem: &'static str,
+    },
     /// A mount path is invalid.
     #[error("mount path {0:?} is invalid: expected a path such as \"/auth\"")]
     Mount(String),

@@ -334,7 +334,12 @@ impl EventSink for Sinks {
     }
 }
 
-/// Writes events to `tracing` with the target `authlayer::event`.
+/// Writes events to `tracing` with the target `authlayer::event`, and with the names of OpenTelemetry
+/// for the fields: `user.id`, `session.id`, `client.address`, `user_agent.original`.
+///
+/// The level is `WARN` if the application or its operator should act: an indication of theft, a
+/// locked account, a message that was not delivered, a check that was skipped, an unusable password
+/// hash, a route without a decision. It is `DEBUG` for refreshed tokens, and otherwise `INFO`.
 ///
 /// ```
 /// use authlayer::{AuthBuilder, ChannelSink, event::TracingSink};
@@ -464,6 +469,21 @@ impl Event {
     }
 }
 
+impl EventKind {
+    /// Returns whether the application or its operator should act.
+    fn is_warning(self) -> bool {
+        matches!(
+            self,
+            Self::RefreshReused
+                | Self::AccountLocked
+                | Self::MailFailed
+                | Self::BreachCheckSkipped
+                | Self::PasswordHashUnusable
+                | Self::UndecidedRoute
+        )
+    }
+}
+
 impl Serialize for EventKind {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.as_str())
@@ -472,17 +492,29 @@ impl Serialize for EventKind {
 
 impl EventSink for TracingSink {
     fn record(&self, event: Event) {
+        let name = event.kind.as_str();
         let detail = Value::Object(event.detail);
-        tracing::info!(
-            target: "authlayer::event",
-            kind = event.kind.as_str(),
-            at = %event.at,
-            user = event.user_id.as_ref().map(tracing::field::display),
-            session = event.session_id.map(tracing::field::display),
-            actor = event.actor_id.as_ref().map(tracing::field::display),
-            ip = event.ip.as_deref().map(tracing::field::debug),
-            user_agent = event.user_agent.as_deref().map(tracing::field::debug),
-            detail = %detail,
-        );
+        macro_rules! log {
+            ($level:ident) => {
+                tracing::$level!(
+                    target: "authlayer::event",
+                    kind = name,
+                    at = %event.at,
+                    user.id = event.user_id.as_ref().map(tracing::field::display),
+                    session.id = event.session_id.map(tracing::field::display),
+                    actor.id = event.actor_id.as_ref().map(tracing::field::display),
+                    client.address = event.ip.as_deref().map(tracing::field::debug),
+                    user_agent.original = event.user_agent.as_deref().map(tracing::field::debug),
+                    detail = %detail,
+                    "{}",
+                    name.replace('_', " "),
+                )
+            };
+        }
+        match event.kind {
+            EventKind::Refreshed => log!(debug),
+            kind if kind.is_warning() => log!(warn),
+            _ => log!(info),
+        }
     }
 }

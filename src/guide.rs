@@ -6,6 +6,9 @@ pub mod account {}
 #[doc = include_str!("../guide/authorization.md")]
 pub mod authorization {}
 
+#[doc = include_str!("../guide/deploy.md")]
+pub mod deploy {}
+
 #[doc = include_str!("../guide/email-sign-in.md")]
 pub mod email_sign_in {}
 

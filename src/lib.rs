@@ -24,6 +24,7 @@ pub mod error;
 pub mod event;
 mod flight;
 pub mod flow;
+mod forwarded;
 pub mod hook;
 mod http;
 mod limit;
@@ -60,7 +61,7 @@ pub use jiff;
 pub use sqlx;
 
 pub use audit::AuditLog;
-pub use auth::{Auth, AuthBuilder, MissingFlow};
+pub use auth::{Auth, AuthBuilder, Health, MissingFlow, QueueHealth};
 pub use config::ConfigError;
 #[cfg(feature = "sealing")]
 pub use crypto::seal::{InvalidSealingKey, Sealer, SealingKey};

@@ -1,19 +1,31 @@
 //! Determines the client IP address behind proxies.
 //!
 //! Without configured proxies no header is trusted. With proxies, the client is the nearest hop
-//! that is not one of them, so a client cannot change its address by sending `X-Forwarded-For`.
+//! that is not one of them, so a client cannot change its address by sending the header that the
+//! proxies set (`X-Forwarded-For`, unless another one is configured).
 //!
 //! # Security
 //!
 //! If a configured network contains other machines than proxies, these can choose their address.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr};
 
+use http::{HeaderMap, HeaderName};
 use ipnet::IpNet;
 
-/// The networks of the trusted proxies.
+use crate::forwarded::HopHeader;
+
+/// The name of a peer behind a Unix socket, which has no IP address.
+pub(crate) const UNIX: &str = "unix";
+
+/// The trusted proxies, and the header that they set.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Proxies(Vec<IpNet>);
+pub(crate) struct Proxies {
+    networks: Vec<IpNet>,
+    /// Whether a peer without an IP address is a trusted proxy.
+    unix: bool,
+    header: HopHeader,
+}
 
 /// The text is neither an IP address nor a network in CIDR notation (RFC 4632).
 ///
@@ -36,45 +48,66 @@ impl Proxies {
                 .or_else(|_| text.parse::<IpAddr>().map(IpNet::from))
                 .map_err(|_| InvalidNetwork(text.to_owned()))
         };
-        networks.into_iter().map(read).collect::<Result<_, _>>().map(Self)
+        networks.into_iter().map(read).collect::<Result<_, _>>().map(Self::of)
+    }
+
+    fn of(networks: Vec<IpNet>) -> Self {
+        Self { networks, ..Self::default() }
+    }
+
+    /// Returns these proxies with the header that they set, and whether a peer without an IP
+    /// address is one of them.
+    pub(crate) fn with(self, header: HopHeader, unix: bool) -> Self {
+        Self { unix, header, ..self }
     }
 
     /// Returns `true` if the IP address belongs to a trusted proxy.
     pub(crate) fn contains(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
-        self.0.iter().any(|network| network.contains(&address))
+        self.networks.iter().any(|network| network.contains(&address))
     }
 
-    /// Returns the IP address of the client behind a socket, given the values of `X-Forwarded-For`
-    /// in order: the rightmost hop that is not a trusted proxy. An invalid entry ends the search at
+    /// Returns the IP address of the client behind a socket, whose own IP address is `None` for a
+    /// Unix socket: the nearest hop that is not a trusted proxy. An invalid entry ends the search at
     /// the hop before it.
-    pub(crate) fn client<'a>(
-        &self,
-        socket: IpAddr,
-        forwarded: impl DoubleEndedIterator<Item = &'a str>,
-    ) -> IpAddr {
-        let mut client = socket.to_canonical();
-        for hop in forwarded.rev().flat_map(|line| line.rsplit(',')) {
-            if !self.0.iter().any(|network| network.contains(&client)) {
+    pub(crate) fn client(&self, socket: Option<IpAddr>, headers: &HeaderMap) -> Option<IpAddr> {
+        let mut client = socket.map(|ip| ip.to_canonical());
+        if !self.trusts(client) {
+            return client;
+        }
+        for hop in self.header.hops(headers) {
+            let Some(hop) = hop else { break };
+            client = Some(hop);
+            if !self.contains(hop) {
                 break;
             }
-            let Some(hop) = read_hop(hop.trim()) else { break };
-            client = hop.to_canonical();
         }
         client
     }
 
+    fn trusts(&self, peer: Option<IpAddr>) -> bool {
+        peer.map_or(self.unix, |ip| self.contains(ip))
+    }
+
+    /// Returns `true` if a peer without an IP address is a trusted proxy.
+    pub(crate) fn has_unix(&self) -> bool {
+        self.unix
+    }
+
+    /// Returns the header that names a client other than this one, and whether it is the configured
+    /// one.
+    pub(crate) fn naming_another(
+        &self,
+        headers: &HeaderMap,
+        client: IpAddr,
+    ) -> Option<(HeaderName, bool)> {
+        self.header.naming_another(headers, client)
+    }
+
     /// Returns `true` if no proxy is configured.
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.networks.is_empty() && !self.unix
     }
-}
-
-/// Parses an entry of `X-Forwarded-For`: an IP address, which some proxies write with a port.
-fn read_hop(text: &str) -> Option<IpAddr> {
-    let with_port = || text.parse::<SocketAddr>().map(|address| address.ip());
-    let in_brackets = || text.strip_prefix('[')?.strip_suffix(']')?.parse().ok();
-    text.parse().or_else(|_| with_port()).ok().or_else(in_brackets)
 }
 
 /// Returns the group of IP addresses that counts as one client: an IPv4 address, also one embedded
@@ -113,6 +146,17 @@ pub(crate) fn is_local(ip: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn unix_socket_counts_as_a_proxy_if_configured() {
+        let mut headers = HeaderMap::new();
+        headers.insert("x-forwarded-for", "1.1.1.1, 203.0.113.7".parse().unwrap());
+        let proxies = Proxies::default().with(HopHeader::default(), true);
+        assert_eq!(proxies.client(None, &headers).unwrap().to_string(), "203.0.113.7");
+        let with_socket = proxies.client(Some("10.0.0.1".parse().unwrap()), &headers);
+        assert_eq!(with_socket.unwrap().to_string(), "10.0.0.1");
+        assert_eq!(Proxies::default().client(None, &headers), None);
+    }
 
     #[test]
     fn addresses_of_one_customer_are_one_network() {
@@ -175,8 +219,32 @@ mod tests {
             ("no port", ours, "10.0.0.1", &["1.1.1.1:port"], "10.0.0.1"),
         ] {
             let proxies = Proxies::parse(proxies.iter().copied()).unwrap();
-            let found = proxies.client(socket.parse().unwrap(), lines.iter().copied());
-            assert_eq!(found.to_string(), client, "{name}");
+            let mut headers = HeaderMap::new();
+            for line in lines {
+                headers.append("x-forwarded-for", line.parse().unwrap());
+            }
+            let found = proxies.client(Some(socket.parse().unwrap()), &headers);
+            assert_eq!(found.unwrap().to_string(), client, "{name}");
+        }
+        for (lines, client) in [
+            (&["203.0.113.7"][..], "203.0.113.7"),
+            (&["203.0.113.7", "203.0.113.8"], "10.0.0.1"),
+            (&["203.0.113.7, 203.0.113.8"], "10.0.0.1"),
+            (&["[2001:db8::7]:443"], "2001:db8::7"),
+            (&[], "10.0.0.1"),
+        ] {
+            let header = HopHeader::parse("CF-Connecting-IP").unwrap();
+            let proxies = Proxies::parse(["10.0.0.0/8"]).unwrap().with(header, false);
+            let mut headers = HeaderMap::new();
+            headers.insert("x-forwarded-for", "1.1.1.1".parse().unwrap());
+            for line in lines {
+                headers.append("cf-connecting-ip", line.parse().unwrap());
+            }
+            let found = proxies.client(Some("10.0.0.1".parse().unwrap()), &headers);
+            assert_eq!(found.unwrap().to_string(), client, "{lines:?}");
+            let stranger = proxies.client(Some("192.0.2.9".parse().unwrap()), &headers);
+            assert_eq!(stranger.unwrap().to_string(), "192.0.2.9");
+            assert_eq!(proxies.client(None, &headers), None);
         }
         assert!(Proxies::parse(["10.0.0.0/33"]).is_err());
         assert!(Proxies::parse(["proxy.example.com"]).is_err());

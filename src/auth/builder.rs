@@ -8,7 +8,7 @@ use std::{
 
 use tokio::runtime::Handle;
 
-use super::{Auth, clocks, sweep};
+use super::{Auth, clocks, sweep, trusted};
 use crate::{
     audit::AuditLog,
     clock::{Clock, SystemClock},
@@ -22,7 +22,6 @@ use crate::{
     limit::{Limits, RateLimits},
     mail::{AnyMailer, DefaultTemplates, Mailer, Templates, outbox::Outbox, queue::Queue},
     model::UsernameRules,
-    network::Proxies,
     origin::Origins,
     provider::Providers,
     redirect::Redirects,
@@ -58,6 +57,7 @@ pub struct AuthBuilder {
     users: UserStorage,
     origins: Vec<String>,
     proxies: Vec<String>,
+    pub(super) client_ip_header: Option<String>,
     mount: String,
     redirects: Vec<String>,
     error_page: Option<String>,
@@ -96,6 +96,7 @@ impl AuthBuilder {
             users: UserStorage::managed(),
             origins: Vec::new(),
             proxies: Vec::new(),
+            client_ip_header: None,
             mount: "/auth".to_owned(),
             redirects: Vec::new(),
             error_page: None,
@@ -137,10 +138,15 @@ impl AuthBuilder {
     /// trusted proxies the client is the peer of the socket, if the server was started with
     /// `into_make_service_with_connect_info::<SocketAddr>()`.
     ///
+    /// `"unix"` trusts a peer without an IP address, which is one behind a Unix socket. If the proxy
+    /// sets another header than `X-Forwarded-For`, see
+    /// [`client_ip_header`](Self::client_ip_header).
+    ///
     /// # Security
     ///
     /// Add networks that contain only proxies: every other machine in them can forge its IP
-    /// address.
+    /// address. Use `"unix"` only if the server listens on nothing but Unix sockets, or with
+    /// `into_make_service_with_connect_info::<SocketAddr>()` on all others.
     pub fn trusted_proxy(mut self, network: impl Into<String>) -> Self {
         self.proxies.push(network.into());
         self
@@ -268,7 +274,7 @@ impl AuthBuilder {
         }
         let runtime = Handle::try_current().map_err(|_| ConfigError::NoRuntime)?;
         let origins = Origins::parse(self.origins.iter().map(String::as_str))?;
-        let proxies = Proxies::parse(self.proxies.iter().map(String::as_str))?;
+        let proxies = trusted::proxies(&self.proxies, self.client_ip_header.as_deref())?;
         if self.cleanup_interval.is_some_and(|every| every < SECOND) {
             return Err(ConfigError::Sweep);
         }
@@ -299,9 +305,11 @@ impl AuthBuilder {
             self.users.over(self.store, self.usernames).map_err(ConfigError::UserStorage)?;
         let audit = self.audit_log.map(|keep| AuditLog::new(store.clone(), keep, &runtime));
         let mut sinks = self.sinks;
+        if sinks.is_empty() {
+            sinks.push(Arc::new(TracingSink));
+        }
         sinks.extend(audit.clone().map(|audit| Arc::new(audit) as Arc<dyn EventSink>));
-        let sink: Arc<dyn EventSink> =
-            if sinks.is_empty() { Arc::new(TracingSink) } else { Arc::new(Sinks(sinks)) };
+        let sink: Arc<dyn EventSink> = Arc::new(Sinks(sinks));
         let grace = self.session.refresh.grace;
         let max_skew = self.max_clock_skew.limit(grace);
         let clocks = ClockCheck::new(store.clone(), Arc::clone(&self.clock), max_skew);

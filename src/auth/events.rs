@@ -6,8 +6,8 @@ use super::AuthBuilder;
 use crate::event::EventSink;
 
 impl AuthBuilder {
-    /// Adds a sink of events. Without any sink and without an audit log, events are logged by
-    /// `tracing`.
+    /// Adds a sink of events. Without any sink, events are logged by `tracing`, with or without an
+    /// audit log.
     pub fn event_sink(mut self, sink: impl EventSink) -> Self {
         self.sinks.push(Arc::new(sink));
         self

@@ -4,15 +4,19 @@ mod builder;
 mod clocks;
 mod events;
 mod handle;
+mod health;
 #[cfg(feature = "pages")]
 mod pages;
 #[cfg(feature = "cedar")]
 mod policy;
+mod proxies;
 #[cfg(feature = "sealing")]
 mod sealing;
 mod sweep;
+mod trusted;
 #[cfg(feature = "usernames")]
 mod usernames;
 
 pub use builder::AuthBuilder;
 pub use handle::{Auth, MissingFlow};
+pub use health::{Health, QueueHealth};

@@ -9,11 +9,10 @@ use super::context::Context;
 use crate::{error::AuthError, model::ClientInfo, services::Core};
 
 const LONGEST_USER_AGENT: usize = 256;
-const FORWARDED: &str = "x-forwarded-for";
 
 /// Takes the IP address from the socket, if the server was started with
-/// `into_make_service_with_connect_info::<SocketAddr>()`, and from `X-Forwarded-For` as far as
-/// trusted proxies added it.
+/// `into_make_service_with_connect_info::<SocketAddr>()`, and from the header of the trusted proxies
+/// as far as they added it.
 #[derive(Debug)]
 pub(crate) struct ClientOf(pub(crate) ClientInfo);
 
@@ -48,18 +47,21 @@ pub(super) fn client_of(parts: &Parts, core: &Core) -> ClientInfo {
 fn read(extensions: &Extensions, headers: &HeaderMap, core: &Core) -> ClientInfo {
     let socket = extensions.get::<ConnectInfo<SocketAddr>>();
     let agent = headers.get(header::USER_AGENT);
-    if socket.is_none() && core.limits.is_enabled() {
+    let proxies = &core.proxies;
+    if socket.is_none() && core.limits.is_enabled() && !proxies.has_unix() {
         core.logged.nameless.get_or_init(|| {
             tracing::warn!(
                 "requests have no client IP address, and limits by network do not apply: serve \
-                     with into_make_service_with_connect_info::<SocketAddr>()"
+                     with into_make_service_with_connect_info::<SocketAddr>(), or behind a Unix \
+                     socket add .trusted_proxy(\"unix\")"
             );
         });
     }
-    let proxies = &core.proxies;
-    let hops = headers.get_all(FORWARDED).iter();
-    let hops = hops.map(|line| line.to_str().unwrap_or_default());
-    let ip = socket.map(|ConnectInfo(address)| proxies.client(address.ip(), hops));
+    let ip = proxies.client(socket.map(|ConnectInfo(address)| address.ip()), headers);
+    if let Some(ip) = ip.filter(|_| core.limits.is_enabled() && core.origins.is_secure()) {
+        let named = || proxies.naming_another(headers, ip);
+        core.logged.clients.note(ip, named);
+    }
     ClientInfo {
         ip: ip.map(|ip| ip.to_string()),
         user_agent: agent.map(|value| printable(value.as_bytes())),

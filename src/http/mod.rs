@@ -27,6 +27,7 @@ mod gateway;
 mod guard;
 mod guarded;
 pub(crate) mod json;
+mod known;
 mod layer;
 mod live;
 mod lookup;

@@ -45,6 +45,7 @@ struct Inner {
     clock: Arc<dyn Clock>,
     events: Arc<dyn EventSink>,
     places: Arc<Semaphore>,
+    capacity: usize,
     deliveries: Semaphore,
     waiting: Mutex<Waiting>,
     /// Notifies when a delivery or a place leaves the queue.
@@ -95,10 +96,20 @@ impl Drop for Finishing<'_> {
 
 impl Queue {
     pub(crate) fn new(clock: Arc<dyn Clock>, events: Arc<dyn EventSink>, size: u32) -> Self {
-        let places = Arc::new(Semaphore::new(usize::try_from(size).unwrap_or(usize::MAX >> 4)));
+        let capacity = usize::try_from(size).unwrap_or(usize::MAX >> 4);
+        let places = Arc::new(Semaphore::new(capacity));
         let (left, finishing) = (watch::Sender::new(()), watch::Sender::new(0));
         let (deliveries, waiting) = (Semaphore::new(DELIVERIES), Mutex::default());
-        Self(Arc::new(Inner { clock, events, places, deliveries, waiting, left, finishing }))
+        Self(Arc::new(Inner {
+            clock,
+            events,
+            places,
+            capacity,
+            deliveries,
+            waiting,
+            left,
+            finishing,
+        }))
     }
 
     /// Reserves a place.
@@ -119,6 +130,12 @@ impl Queue {
             number
         };
         Ok(QueuePlace { queue: self.clone(), number, _held: held })
+    }
+
+    /// Returns the number of messages in the queue and its capacity.
+    pub(crate) fn usage(&self) -> (usize, usize) {
+        let capacity = self.0.capacity;
+        (capacity.saturating_sub(self.0.places.available_permits()), capacity)
     }
 
     /// Waits until every delivery that is in the queue now has succeeded or failed, at most until

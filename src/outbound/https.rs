@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::{Request, Response};
-use reqwest::{Client, redirect::Policy};
+use reqwest::{Certificate, Client, redirect::Policy};
 
 use super::{HttpClient, HttpError};
 
@@ -16,6 +16,8 @@ const LONGEST: usize = 1024 * 1024;
 #[derive(Clone, Debug)]
 pub struct HttpsClient {
     client: Client,
+    timeout: Duration,
+    roots: Vec<Certificate>,
 }
 
 impl HttpsClient {
@@ -34,14 +36,43 @@ impl HttpsClient {
     ///
     /// If TLS cannot be set up.
     pub fn with_timeout(whole: Duration) -> Result<Self, HttpError> {
-        let client = Client::builder()
-            .connect_timeout(CONNECT.min(whole))
-            .timeout(whole)
+        Self::build(whole, Vec::new())
+    }
+
+    /// Trusts another certificate authority besides the public ones, for example that of a company:
+    /// one or more certificates in PEM. Pass the client to
+    /// [`Oidc::http_client`](crate::Oidc::http_client).
+    ///
+    /// ```
+    /// # fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// use authlayer::outbound::HttpsClient;
+    ///
+    /// let pem = std::fs::read("/etc/ssl/company.pem")?;
+    /// let client = HttpsClient::new()?.add_root_certificate(&pem)?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If the text contains no certificate or an invalid one, or TLS cannot be set up.
+    pub fn add_root_certificate(mut self, pem: &[u8]) -> Result<Self, HttpError> {
+        let added = Certificate::from_pem_bundle(pem).map_err(HttpError::new)?;
+        if added.is_empty() {
+            return Err(HttpError::new("the PEM text contains no certificate"));
+        }
+        self.roots.extend(added);
+        Self::build(self.timeout, self.roots)
+    }
+
+    fn build(timeout: Duration, roots: Vec<Certificate>) -> Result<Self, HttpError> {
+        let builder = Client::builder()
+            .connect_timeout(CONNECT.min(timeout))
+            .timeout(timeout)
             .redirect(Policy::none())
-            .user_agent(concat!("authlayer/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(HttpError::new)?;
-        Ok(Self { client })
+            .user_agent(concat!("authlayer/", env!("CARGO_PKG_VERSION")));
+        let builder = roots.iter().cloned().fold(builder, |b, root| b.add_root_certificate(root));
+        let client = builder.build().map_err(HttpError::new)?;
+        Ok(Self { client, timeout, roots })
     }
 }
 

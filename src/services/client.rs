@@ -65,7 +65,7 @@ pub struct Client {
 /// assert_eq!(body.options.persistent, Some(false));
 /// # Ok::<_, serde_json::Error>(())
 /// ```
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[derive(Clone, Default, Deserialize, Serialize)]
 #[serde(default)]
 #[non_exhaustive]
 pub struct SignInOptions {
@@ -80,6 +80,16 @@ pub struct SignInOptions {
     /// most.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub persistent: Option<bool>,
+}
+
+/// The device token is not printed.
+impl fmt::Debug for SignInOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SignInOptions")
+            .field("transport", &self.transport)
+            .field("persistent", &self.persistent)
+            .finish_non_exhaustive()
+    }
 }
 
 impl SignInOptions {

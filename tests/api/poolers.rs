@@ -9,7 +9,7 @@ use authlayer::{
 };
 use futures_util::future::join_all;
 use sqlx::{
-    Connection, PgConnection, PgPool,
+    Connection, PgConnection, PgPool, Row,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 use tokio::{
@@ -39,8 +39,8 @@ fn assert_error_contains<T>(done: Result<T, StoreError>, parts: &[&str]) {
 
 /// Asserts that every constructor of the store rejects the pooler.
 async fn assert_rejected(pooler: &Pooler, why: &str) {
-    let advice =
-        "PgBouncer 1.21 or newer in transaction mode with `max_prepared_statements` above 0";
+    let advice = "PgBouncer 1.21 or newer in transaction mode with `max_prepared_statements` above 0; or \
+        open the store by `PgStore::pooled`";
     let parts = ["PostgreSQL at 127.0.0.1:", why, advice];
     assert_error_contains(PgStore::connect(&pooler.url).await, &parts);
     assert_error_contains(PgStore::connect_with(&pooler.url, 1).await, &parts);
@@ -169,6 +169,72 @@ async fn session_mode_and_transaction_mode_with_prepared_statements_work() {
         pool.close().await;
         pooler.remove().await;
     }
+}
+
+/// Neither statements nor settings remain on a session of the server, which has other clients.
+async fn assert_nothing_remains(pooler: &Pooler) {
+    let mut one = PgConnection::connect_with(&pooler.options()).await.unwrap();
+    let sql =
+        "SELECT CAST(COUNT(*) AS TEXT) || ' ' || current_setting('statement_timeout') || ' ' ||
+        current_setting('idle_in_transaction_session_timeout') FROM pg_prepared_statements";
+    for _ in 0..10 {
+        let row = sqlx::raw_sql(sql).fetch_one(&mut one).await.unwrap();
+        assert_eq!(row.get_unchecked::<String, _>(0), "0 0 0");
+    }
+    one.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn pooled_store_works_with_a_pooler_that_loses_prepared_statements() {
+    for settings in [
+        &[UNSAFE][..],
+        &[UNSAFE, "default_pool_size = 3", "server_round_robin = 1"],
+        &[UNSAFE, "server_reset_query_always = 1", "default_pool_size = 2"],
+        &[SAFE, "default_pool_size = 2"],
+    ] {
+        let pooler = Pooler::start("transaction", settings).await;
+        let mut load = load(&pooler);
+        let store = PgStore::pooled(&pooler.url).await.unwrap();
+        assert_works(&pooler, store.clone()).await;
+        store.close().await;
+        let pool = pooler.pool(2);
+        let store = PgStoreOptions::new().pooled().with_pool(pool.clone()).await.unwrap();
+        pooler.database.run("DELETE FROM auth_users; DELETE FROM auth_limits").await;
+        assert_works(&pooler, store).await;
+        pool.close().await;
+        load.shutdown().await;
+        assert_nothing_remains(&pooler).await;
+        pooler.remove().await;
+    }
+}
+
+/// A read of the store has the same limit as on a connection of its own.
+#[tokio::test]
+async fn pooled_store_limits_each_statement_on_the_server() {
+    let pooler = Pooler::start("transaction", &[UNSAFE]).await;
+    let options = PgStoreOptions::new().pooled().statement_timeout(Duration::from_millis(300));
+    let store = options.connect(&pooler.url).await.unwrap();
+    let mut other = PgConnection::connect_with(&pooler.options()).await.unwrap();
+    let mut lock = other.begin().await.unwrap();
+    sqlx::raw_sql("LOCK TABLE auth_sessions").execute(&mut *lock).await.unwrap();
+    let id = authlayer::SessionId::from_bytes([1; 16]);
+    let found = authlayer::store::SessionStore::find(&store, id).await;
+    assert_error_contains(found.map(drop), &["statement_timeout"]);
+    let waiting = "SELECT CAST(COUNT(*) AS TEXT) FROM pg_stat_activity
+        WHERE wait_event_type = 'Lock' AND usename = ";
+    let sql = format!("{waiting}'{}'", pooler.role);
+    until("the server ends the statement", async || pooler.database.text(&sql).await == "0").await;
+    lock.rollback().await.unwrap();
+    store.close().await;
+    pooler.remove().await;
+}
+
+#[tokio::test]
+async fn pooled_store_rejects_a_pooler_in_statement_mode() {
+    let pooler = Pooler::start("statement", &[SAFE]).await;
+    let parts = ["PostgreSQL at 127.0.0.1:", "statement mode, which has no transactions"];
+    assert_error_contains(PgStore::pooled(&pooler.url).await, &parts);
+    pooler.remove().await;
 }
 
 /// A session lock would remain on the server connection of the pooler, and block other processes.

@@ -10,12 +10,18 @@ use std::{
 };
 
 use authlayer::{
-    Email, GitHub, Oidc, UserId,
-    flow::password::{BreachSource, PwnedPasswords, SignUp},
+    Auth, Email, EmailSignIn, GitHub, Oidc, SealingKey, SignInOptions, SmtpMailer, UserId,
+    crypto::password::NormalizedPassword,
+    flow::{
+        oauth::CallbackParams,
+        password::{BreachSource, PwnedPasswords, SignUp},
+    },
     mail::RenderedMail,
+    services::ChallengeHandle,
     store::{Challenge, ChallengeKind, Credential, CredentialKind},
-    testing::{TestClient, TestResponse},
+    testing::{Mailbox, TestClient, TestResponse},
 };
+use axum::Router;
 use serde_json::{Value, json};
 
 use crate::support::PASSWORD;
@@ -63,6 +69,68 @@ fn debug_shows_no_secret() {
         }
     }
     assert!(format!("{oidc:?}").contains("login.example.com"));
+}
+
+/// Every public type that can contain a password, a token, a code or a key of the application.
+#[tokio::test]
+async fn debug_of_tokens_codes_and_keys_shows_no_secret() {
+    let secret = || SECRET.to_owned();
+    let mut options = SignInOptions::default();
+    options.device_token = Some(secret());
+    let mut callback = CallbackParams::default();
+    (callback.code, callback.state, callback.secret) = (Some(SECRET), Some(SECRET), Some(SECRET));
+    let smtp = format!("smtps://user:{SECRET}@mail.example.com");
+    let smtp = SmtpMailer::from_url(&smtp, "no-reply@example.com").unwrap();
+    let store = authlayer::SqliteStore::memory().await.unwrap();
+    let key: SealingKey = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=".parse().unwrap();
+    let key_debug = format!("{key:?}");
+    assert!(!key_debug.contains("AAECAw") && !key_debug.contains("0, 1, 2"), "{key_debug}");
+    let mailbox = Mailbox::default();
+    let builder = Auth::builder(store)
+        .origin("http://localhost:3000")
+        .mailer(mailbox.clone())
+        .sealing_keys([key])
+        .flow(GitHub::new("id", SECRET))
+        .flow(EmailSignIn::new());
+    let builder_debug = format!("{builder:?}");
+    let auth = builder.build().unwrap();
+    let app = Router::new().nest("/auth", auth.router()).layer(auth.layer());
+    let tests = TestClient::new(app).with("x-secret", SECRET).bearer(SECRET);
+    tests.set_cookie("auth", SECRET);
+    let request = http::Request::builder()
+        .header("cookie", format!("auth={SECRET}"))
+        .header("authorization", format!("Bearer {SECRET}"));
+    let client = auth.client(&request.body(()).unwrap().into_parts().0).unwrap();
+    let client = client.with_options(options.clone()).with_challenge(ChallengeHandle::new(SECRET));
+    let password = NormalizedPassword::parse_existing(SECRET).unwrap();
+    let handle = ChallengeHandle::new(SECRET);
+    let all: [&dyn Debug; 10] = [
+        &options,
+        &callback,
+        &smtp,
+        &builder_debug,
+        &auth,
+        &tests,
+        &client,
+        &password,
+        &handle,
+        &mailbox,
+    ];
+    for one in all {
+        for text in [format!("{one:?}"), format!("{one:#?}")] {
+            assert!(!text.contains(SECRET), "{text}");
+        }
+    }
+    let body = json!({ "email": "ada@example.com" });
+    TestClient::new(Router::new().nest("/auth", auth.router()).layer(auth.layer()))
+        .post("/auth/email-sign-in", body)
+        .await;
+    auth.shutdown(Duration::from_secs(60)).await;
+    let message = mailbox.all().pop().unwrap();
+    let code = message.code.clone().unwrap();
+    let link = message.link.clone().unwrap_or_else(|| code.clone());
+    let text = format!("{message:?} {mailbox:?}");
+    assert!(!text.contains(&code) && !text.contains(&link), "{text}");
 }
 
 /// The end of the URL is a part of a password hash, and errors are logged.

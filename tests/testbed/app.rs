@@ -12,9 +12,9 @@ use std::{
 use authlayer::{
     AccountRecovery, AnonymousUsers, ApiKeys, Auth, AuthBuilder, AuthUser, CacheOptions,
     ConnectedUser, CookieOptions, EmailCodes, EmailSignIn, ErrorKind, Factor, GitHub, Oidc, Pages,
-    Passkeys, Password, PasswordReset, PgStore, RateLimits, RecoveryCodes, RequireUser, Rule,
-    SameSite, SealingKey, SecondFactors, SessionOptions, SqliteStore, Theme, TokenTransports, Totp,
-    User, UserId, UserStatus, UserStorage, UserTable, UserTableError,
+    Passkeys, Password, PasswordReset, PgStore, PgStoreOptions, RateLimits, RecoveryCodes,
+    RequireUser, Rule, SameSite, SealingKey, SecondFactors, SessionOptions, SqliteStore, Theme,
+    TokenTransports, Totp, User, UserId, UserStatus, UserStorage, UserTable, UserTableError,
     clock::Clock,
     crypto::password::{Argon2Params, PasswordHashing, PasswordPolicy},
     flow::oidc::Algorithm,
@@ -48,6 +48,7 @@ pub(crate) struct Config {
     pub(crate) listen: String,
     pub(crate) database: String,
     pub(crate) pool_max: u32,
+    pub(crate) pooled: bool,
     pub(crate) origin: String,
     pub(crate) session_mode: String,
     pub(crate) cache_ms: Option<u64>,
@@ -174,6 +175,7 @@ impl Default for Config {
             listen: "127.0.0.1:0".to_owned(),
             database: "sqlite::memory:".to_owned(),
             pool_max: 10,
+            pooled: false,
             origin: "http://localhost:3000".to_owned(),
             session_mode: "both".to_owned(),
             cache_ms: None,
@@ -278,7 +280,12 @@ impl Store {
 
 impl Testbed {
     pub(crate) async fn build(config: Config, clock: ManualClock) -> Result<Self, Failure> {
-        let store = Store::open(&config.database, config.pool_max).await?;
+        let store = if config.pooled {
+            let options = PgStoreOptions::new().pooled().max_connections(config.pool_max);
+            Store::Postgres(options.connect(&config.database).await?)
+        } else {
+            Store::open(&config.database, config.pool_max).await?
+        };
         let (book, directory) = (Book::default(), Directory::default());
         let rules = CachePolicy::default().fresh(Duration::ZERO);
         let users = match config.user_mode.as_str() {

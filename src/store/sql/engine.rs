@@ -1,13 +1,46 @@
 //! The implementation of [`Db`](super::Db), shared by both engines.
 
+/// Runs a single statement. Between preparing and executing it, a pooler may change the session of
+/// the server, unless both are in a transaction.
+macro_rules! single {
+    ($on:ident, $sql:ident, $args:ident, $method:ident) => {{
+        let mut connection = $on.connection().await?;
+        match $on.begin_single() {
+            None => {
+                let done = $on.run(bound($sql, $args, true).$method(&mut **connection)).await;
+                connection.settle(done)
+            }
+            Some(begin) => {
+                use $crate::store::sql::connections::TransactionEnd;
+
+                let ended = $on.run(async {
+                    let mut transaction =
+                        sqlx::Connection::begin_with(&mut **connection, begin).await?;
+                    let done = bound($sql, $args, false).$method(&mut *transaction).await;
+                    match &done {
+                        Ok(_) => transaction.commit().await?,
+                        Err(sqlx::Error::Database(_)) if transaction.rollback().await.is_ok() => {}
+                        Err(_) => return done.map(TransactionEnd::Completed),
+                    }
+                    Ok(TransactionEnd::from(done))
+                });
+                let ended = ended.await;
+                connection.settle_transaction(ended)
+            }
+        }
+    }};
+}
+
 /// Implements [`Db`](super::Db) for an engine: the bodies are the same text, but the types differ.
 macro_rules! engine {
     ($engine:ty, $name:literal, $begin:literal, $spawn_poll:path, $server:path, $probe:path, |$sqlite:ident, $postgres:ident| $pick:ident) => {
         fn bound(
             sql: $crate::store::sql::db::Sql,
             args: Vec<$crate::store::sql::db::Arg>,
+            is_named: bool,
         ) -> sqlx::query::Query<'static, $engine, <$engine as sqlx::Database>::Arguments> {
-            args.into_iter().fold(sqlx::query(sql.text()), |query, arg| match arg {
+            let query = sqlx::query(sql.text()).persistent(is_named);
+            args.into_iter().fold(query, |query, arg| match arg {
                 $crate::store::sql::db::Arg::Text(text) => query.bind(text),
                 $crate::store::sql::db::Arg::Int(number) => query.bind(number),
                 $crate::store::sql::db::Arg::Answered => query.bind(None::<String>),
@@ -20,6 +53,7 @@ macro_rules! engine {
             transaction: &mut sqlx::Transaction<'_, $engine>,
             steps: Vec<$crate::store::sql::db::Statement>,
             after: Option<$crate::store::sql::db::AfterSteps<'_, $engine>>,
+            is_named: bool,
         ) -> Result<
             $crate::store::sql::db::TransactionOutcome<<$engine as sqlx::Database>::Row>,
             sqlx::Error,
@@ -35,7 +69,7 @@ macro_rules! engine {
                         }
                     }
                 }
-                let query = bound(step.sql, step.args);
+                let query = bound(step.sql, step.args, is_named);
                 if let Some((at_least, collected)) = step.collects {
                     let number = match &answer {
                         Some(row) => <$engine>::int(row, 0)?,
@@ -77,21 +111,24 @@ macro_rules! engine {
             read: $crate::store::sql::db::LockedRead,
             decide: $crate::store::sql::db::DecideRow<'_, <$engine as sqlx::Database>::Row>,
             after: Option<$crate::store::sql::db::AfterSteps<'_, $engine>>,
+            is_named: bool,
         ) -> Result<
             $crate::store::sql::db::TransactionOutcome<<$engine as sqlx::Database>::Row>,
             sqlx::Error,
         > {
             if let Some(lock) = read.lock {
-                bound(lock, read.args.clone()).execute(&mut **transaction).await?;
+                bound(lock, read.args.clone(), is_named).execute(&mut **transaction).await?;
             }
             let row = match read.read {
-                Some(sql) => bound(sql, read.args).fetch_optional(&mut **transaction).await?,
+                Some(sql) => {
+                    bound(sql, read.args, is_named).fetch_optional(&mut **transaction).await?
+                }
                 None => None,
             };
             let steps = decide(row.as_ref());
             drop(row);
             match steps {
-                Some(steps) => run(transaction, steps, after).await,
+                Some(steps) => run(transaction, steps, after, is_named).await,
                 None => Ok($crate::store::sql::db::TransactionOutcome::TakenBack(None)),
             }
         }
@@ -124,11 +161,12 @@ macro_rules! engine {
             transaction: &mut sqlx::Transaction<'_, $engine>,
             steps: Vec<$crate::store::sql::db::Statement>,
             after: Option<$crate::store::sql::db::AfterSteps<'_, $engine>>,
+            is_named: bool,
         ) -> Result<Option<<$engine as sqlx::Database>::Row>, sqlx::Error> {
             use sqlx::Connection as _;
 
             let mut part = transaction.begin().await?;
-            match run(&mut part, steps, after).await {
+            match run(&mut part, steps, after, is_named).await {
                 Ok($crate::store::sql::db::TransactionOutcome::Committed(row)) => {
                     part.commit().await?;
                     Ok(row)
@@ -185,9 +223,8 @@ macro_rules! engine {
                 sql: $crate::store::sql::db::Sql,
                 args: Vec<$crate::store::sql::db::Arg>,
             ) -> Result<u64, sqlx::Error> {
-                let mut connection = on.connection().await?;
-                let done = on.run(bound(sql, args).execute(&mut **connection)).await;
-                Ok(connection.settle(done)?.rows_affected())
+                let done = $crate::store::sql::engine::single!(on, sql, args, execute)?;
+                Ok(done.rows_affected())
             }
 
             async fn fetch_optional(
@@ -195,9 +232,7 @@ macro_rules! engine {
                 sql: $crate::store::sql::db::Sql,
                 args: Vec<$crate::store::sql::db::Arg>,
             ) -> Result<Option<Self::Row>, sqlx::Error> {
-                let mut connection = on.connection().await?;
-                let found = on.run(bound(sql, args).fetch_optional(&mut **connection)).await;
-                connection.settle(found)
+                $crate::store::sql::engine::single!(on, sql, args, fetch_optional)
             }
 
             async fn fetch_all(
@@ -205,9 +240,7 @@ macro_rules! engine {
                 sql: $crate::store::sql::db::Sql,
                 args: Vec<$crate::store::sql::db::Arg>,
             ) -> Result<Vec<Self::Row>, sqlx::Error> {
-                let mut connection = on.connection().await?;
-                let found = on.run(bound(sql, args).fetch_all(&mut **connection)).await;
-                connection.settle(found)
+                $crate::store::sql::engine::single!(on, sql, args, fetch_all)
             }
 
             async fn transact(
@@ -219,8 +252,8 @@ macro_rules! engine {
 
                 let mut connection = on.connection().await?;
                 let ended = on.run(async {
-                    let mut transaction = connection.begin_with($begin).await?;
-                    let ended = run(&mut transaction, steps, after).await;
+                    let mut transaction = connection.begin_with(on.begin($begin)).await?;
+                    let ended = run(&mut transaction, steps, after, on.prepares()).await;
                     end(transaction, ended).await
                 });
                 let ended = ended.await;
@@ -238,11 +271,11 @@ macro_rules! engine {
 
                 let mut connection = on.connection().await?;
                 let rows = async {
-                    let mut transaction = on.run(connection.begin_with($begin)).await?;
+                    let mut transaction = on.run(connection.begin_with(on.begin($begin))).await?;
                     let mut rows = Vec::with_capacity(groups.len());
                     for (steps, after) in groups {
                         // Each group has its own time limit, so that the total is not limited.
-                        let part = run_part(&mut transaction, steps, after);
+                        let part = run_part(&mut transaction, steps, after, on.prepares());
                         rows.push(on.renewed().run(part).await?);
                     }
                     on.renewed().run(transaction.commit()).await?;
@@ -262,8 +295,8 @@ macro_rules! engine {
 
                 let mut connection = on.connection().await?;
                 let ended = on.run(async {
-                    let mut transaction = connection.begin_with($begin).await?;
-                    let ended = edit(&mut transaction, read, decide, after).await;
+                    let mut transaction = connection.begin_with(on.begin($begin)).await?;
+                    let ended = edit(&mut transaction, read, decide, after, on.prepares()).await;
                     end(transaction, ended).await
                 });
                 let ended = ended.await;
@@ -289,7 +322,7 @@ macro_rules! engine {
                 sql: $crate::store::sql::db::Sql,
                 args: Vec<$crate::store::sql::db::Arg>,
             ) -> Result<Vec<Self::Row>, sqlx::Error> {
-                bound(sql, args).fetch_all(connection).await
+                bound(sql, args, false).fetch_all(connection).await
             }
 
             fn text(row: &Self::Row, column: usize) -> Result<Option<&str>, sqlx::Error> {
@@ -307,4 +340,4 @@ macro_rules! engine {
     };
 }
 
-pub(super) use engine;
+pub(super) use {engine, single};

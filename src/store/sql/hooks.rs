@@ -147,7 +147,7 @@ impl<DB: Db> AfterSteps<'_, DB> {
         // PostgreSQL rolls back at `COMMIT`, without an error, if a hook ignored the error of a
         // statement.
         if DB::IS_POSTGRES
-            && let Err(error) = DB::rows(conn, "SELECT 1".into(), Vec::new()).await
+            && let Err(error) = DB::batch(conn, "SELECT 1".to_owned()).await
         {
             return Ok(TransactionOutcome::Rejected(error.into()));
         }

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use sqlx::{Database, Pool};
+use sqlx::{AssertSqlSafe, Database, Pool, SqlSafeStr, SqlStr};
 use tokio::time::Instant;
 
 /// The time and the result of the last connection attempt outside of the pool.
@@ -21,6 +21,9 @@ pub(super) struct Connections<DB: Database> {
     pub(super) is_in_memory: bool,
     /// Whether a pooler may run each transaction of a connection in another session of the server.
     pub(super) shares_sessions: bool,
+    /// Begins each transaction if no statement or setting may outlive one. Then every statement runs
+    /// in a transaction and is prepared without a name.
+    pub(super) pooled: Option<Arc<str>>,
     pub(super) last_probe: LastProbe,
 }
 
@@ -34,6 +37,7 @@ impl<DB: Database> Connections<DB> {
             demotion,
             is_in_memory: false,
             shares_sessions: false,
+            pooled: None,
             last_probe,
         }
     }
@@ -50,6 +54,7 @@ impl<DB: Database> Clone for Connections<DB> {
             pool: self.pool.clone(),
             demotion: Arc::clone(&self.demotion),
             last_probe: Arc::clone(&self.last_probe),
+            pooled: self.pooled.clone(),
             ..*self
         }
     }
@@ -73,6 +78,24 @@ impl Demotion {
 pub struct Access<'a, DB: Database> {
     pub(super) connections: &'a Connections<DB>,
     pub(super) deadline: Option<Instant>,
+}
+
+impl<DB: Database> Access<'_, DB> {
+    /// Returns the statement that begins a transaction for a single statement, if it needs one.
+    pub(super) fn begin_single(self) -> Option<SqlStr> {
+        let begin = self.connections.pooled.as_ref()?;
+        Some(AssertSqlSafe(Arc::clone(begin)).into_sql_str())
+    }
+
+    /// Returns the statement that begins a transaction, given that of the engine.
+    pub(super) fn begin(self, of_engine: &'static str) -> SqlStr {
+        self.begin_single().unwrap_or_else(|| of_engine.into_sql_str())
+    }
+
+    /// Returns `true` if statements keep their names on a connection.
+    pub(super) fn prepares(self) -> bool {
+        self.connections.pooled.is_none()
+    }
 }
 
 impl<DB: Database> Clone for Access<'_, DB> {

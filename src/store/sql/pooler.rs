@@ -30,7 +30,8 @@ macro_rules! advice {
     () => {
         ": set the database URL to the server itself, set the pooler to session mode with \
         `DISCARD ALL`, or use PgBouncer 1.21 or newer in transaction mode with \
-        `max_prepared_statements` above 0"
+        `max_prepared_statements` above 0; or open the store by `PgStore::pooled`, which takes four \
+        round trips for each statement"
     };
 }
 
@@ -77,6 +78,26 @@ pub(super) async fn shares_sessions(
         "cannot check whether a pooler in front of PostgreSQL supports prepared statements"
     );
     Ok(false)
+}
+
+/// Checks that the pooler has transactions, which is all that `PgStore::pooled` requires.
+///
+/// # Errors
+///
+/// [`Error::Configuration`] if it has none.
+pub(super) async fn check_transactions(mut first: Checkout<Postgres>) -> Result<(), Error> {
+    let checked = timeout(LIMIT, async {
+        begin(&mut first).await?;
+        sqlx::raw_sql("ROLLBACK").execute(&mut **first).await.map_err(Stop::Failed)
+    });
+    let checked = checked.await;
+    first.release(matches!(checked, Ok(Ok(_))));
+    match checked {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(Stop::Unsuitable(why))) => Err(Error::Configuration(why.into())),
+        Ok(Err(Stop::Failed(error))) => Err(error),
+        Err(elapsed) => Err(Error::Io(elapsed.into())),
+    }
 }
 
 async fn check(first: &mut PgConnection, pool: &PgPool) -> Result<bool, Stop> {

@@ -60,11 +60,13 @@ engine::engine!(
 pub struct PgStoreOptions {
     max_connections: u32,
     statement_timeout: Duration,
+    is_pooled: bool,
 }
 
 impl Default for PgStoreOptions {
     fn default() -> Self {
-        Self { max_connections: CONNECTIONS, statement_timeout: STATEMENT_TIMEOUT }
+        let (max_connections, statement_timeout) = (CONNECTIONS, STATEMENT_TIMEOUT);
+        Self { max_connections, statement_timeout, is_pooled: false }
     }
 }
 
@@ -97,6 +99,31 @@ impl PgStoreOptions {
     #[must_use]
     pub fn statement_timeout(mut self, limit: Duration) -> Self {
         self.statement_timeout = limit;
+        self
+    }
+
+    /// Supports a pooler in transaction mode that loses prepared statements, such as PgBouncer before
+    /// 1.21. Off by default, because every statement takes four round trips instead of one.
+    ///
+    /// Each statement runs in a transaction, is prepared without a name, and leaves no setting on the
+    /// session of the server: the limits of [`statement_timeout`](Self::statement_timeout) are set
+    /// by `SET LOCAL`, and there is no TCP keep-alive. Changes of other nodes are read in
+    /// transactions too, so a session that another node revoked is rejected within a second. Hooks
+    /// of [`on_user_created`](SqlStore::on_user_created) must not prepare statements by name:
+    /// call `.persistent(false)` on their queries.
+    ///
+    /// ```no_run
+    /// # async fn example() -> Result<(), authlayer::store::StoreError> {
+    /// use authlayer::PgStoreOptions;
+    ///
+    /// let options = PgStoreOptions::new().pooled().max_connections(5);
+    /// let store = options.connect("postgres://auth@pooler.internal:6543/app").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn pooled(mut self) -> Self {
+        self.is_pooled = true;
         self
     }
 
@@ -135,6 +162,7 @@ impl PgStoreOptions {
         // a rejected connection until it times out.
         let is_open = Arc::new(OnceCell::new());
         let (demoted, checks) = (Arc::clone(&demotion), Arc::clone(&is_open));
+        let settings = (!self.is_pooled).then(|| session(limit));
         let pool = PgPoolOptions::new()
             .max_connections(self.max_connections)
             // The time limit of the store expires first and has a better error message.
@@ -145,16 +173,17 @@ impl PgStoreOptions {
                 Box::pin(async move { Ok(!is_demoted && answers(connection, seen, limit).await?) })
             })
             .after_connect(move |connection, _| {
-                let is_open = checks.initialized();
+                let (is_open, settings) = (checks.initialized(), settings.clone());
                 Box::pin(async move {
-                    connection.execute(sqlx::raw_sql(sqlx::AssertSqlSafe(session(limit)))).await?;
+                    if let Some(settings) = settings {
+                        connection.execute(sqlx::raw_sql(sqlx::AssertSqlSafe(settings))).await?;
+                    }
                     if is_open { refuse_read_only(connection).await } else { Ok(()) }
                 })
             })
             .connect_lazy_with(connect::options(url)?);
-        let store =
-            open(Connections { limit: Some(limit), demotion, ..Connections::unlimited(pool) })
-                .await?;
+        let connections = Connections { demotion, ..self.connections(pool, limit) };
+        let store = open(connections).await?;
         let _ = is_open.set(());
         Ok(store)
     }
@@ -170,8 +199,12 @@ impl PgStoreOptions {
     ///
     /// As [`connect`](Self::connect).
     pub async fn with_pool(self, pool: PgPool) -> Result<PgStore, StoreError> {
-        let limit = Some(self.checked_timeout()?);
-        open(Connections { limit, ..Connections::unlimited(pool) }).await
+        open(self.connections(pool, self.checked_timeout()?)).await
+    }
+
+    fn connections(self, pool: PgPool, limit: Duration) -> Connections<Postgres> {
+        let pooled = self.is_pooled.then(|| begin_pooled(limit).into());
+        Connections { limit: Some(limit), pooled, ..Connections::unlimited(pool) }
     }
 
     fn checked_timeout(self) -> Result<Duration, StoreError> {
@@ -192,7 +225,8 @@ impl SqlStore<Postgres> {
     ///
     /// The URL must be that of the server itself, of a pooler in session mode, or of PgBouncer 1.21
     /// or newer in transaction mode with `max_prepared_statements` above 0. A pooler that loses
-    /// prepared statements or has no transactions is rejected: see [`PgStoreOptions::connect`].
+    /// prepared statements or has no transactions is rejected: see [`PgStoreOptions::connect`]. For
+    /// the former there is [`pooled`](Self::pooled).
     ///
     /// # Errors
     ///
@@ -208,6 +242,23 @@ impl SqlStore<Postgres> {
     /// As [`PgStoreOptions::connect`].
     pub async fn connect_with(url: &str, connections: u32) -> Result<Self, StoreError> {
         PgStoreOptions::new().max_connections(connections).connect(url).await
+    }
+
+    /// Like [`connect`](Self::connect), through a pooler in transaction mode that loses prepared
+    /// statements: see [`PgStoreOptions::pooled`].
+    ///
+    /// ```no_run
+    /// # async fn example() -> Result<(), authlayer::store::StoreError> {
+    /// let store = authlayer::PgStore::pooled("postgres://auth@pooler.internal:6543/app").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`PgStoreOptions::connect`], but a pooler that loses prepared statements is accepted.
+    pub async fn pooled(url: &str) -> Result<Self, StoreError> {
+        PgStoreOptions::new().pooled().connect(url).await
     }
 
     /// Runs the migrations and returns the names of those that ran. Call it as a step of a
@@ -261,7 +312,13 @@ async fn open(connections: Connections<Postgres>) -> Result<PgStore, StoreError>
         let settled = connection.settle(Err(error));
         return settled.map_err(|error| rejected(&connections, error));
     }
-    let connections = checked_for_pooler(connections, connection).await?;
+    let connections = if connections.pooled.is_some() {
+        let checked = pooler::check_transactions(connection).await;
+        checked.map_err(|error| rejected(&connections, error))?;
+        Connections { shares_sessions: true, ..connections }
+    } else {
+        checked_for_pooler(connections, connection).await?
+    };
     migrate::run_now(&connections, &PgStore::migrations()).await?;
     Ok(SqlStore::over(connections.clone(), connections, Hearing::Writer))
 }
@@ -282,6 +339,15 @@ fn rejected(connections: &Connections<Postgres>, error: Error) -> StoreError {
         Error::Configuration(_) => StoreError::new(connections.failed(&error)),
         error => StoreError::new(error),
     }
+}
+
+/// Returns the statement that begins a transaction whose settings end with it.
+fn begin_pooled(limit: Duration) -> String {
+    let limit = limit.as_millis();
+    format!(
+        "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL statement_timeout = {limit}; \
+        SET LOCAL idle_in_transaction_session_timeout = {limit}"
+    )
 }
 
 /// Returns the settings of a session, to be sent in one round trip. Statements outside of a

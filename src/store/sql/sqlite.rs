@@ -3,7 +3,7 @@
 use std::{path::Path, time::Duration};
 
 use sqlx::{
-    Sqlite, SqlitePool,
+    Row, Sqlite, SqlitePool,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
@@ -131,9 +131,31 @@ impl SqlStore<Sqlite> {
         let over =
             |pool| Connections { is_in_memory: !hearing.hears(), ..Connections::unlimited(pool) };
         let (reader, writer) = (over(reader), over(writer));
+        warn_of_version(&writer.pool).await;
         migrate::run_now(&writer, &Self::migrations()).await?;
         Ok(Self::over(reader, writer, hearing))
     }
+}
+
+/// Warns of a version of SQLite that can corrupt a database in WAL mode.
+async fn warn_of_version(pool: &SqlitePool) {
+    let row = sqlx::raw_sql("SELECT sqlite_version()").fetch_one(pool).await;
+    // A file that cannot be read is reported by the migrations.
+    let Ok(version) = row.and_then(|row| row.try_get::<String, _>(0)) else { return };
+    if is_outdated(&version) {
+        tracing::warn!(
+            "SQLite {version} can corrupt a database in WAL mode when several connections write and \
+             checkpoint at once: update to 3.51.3 or newer with `cargo update -p libsqlite3-sys`; \
+             another crate may require an older `libsqlite3-sys`, see `cargo tree -i \
+             libsqlite3-sys`"
+        );
+    }
+}
+
+/// Returns whether a version has the WAL-reset bug (<https://sqlite.org/wal.html#walresetbug>).
+fn is_outdated(version: &str) -> bool {
+    let parts: Vec<u32> = version.split('.').map_while(|part| part.parse().ok()).collect();
+    parts < vec![3, 51, 3]
 }
 
 fn options(path: impl AsRef<Path>) -> SqliteConnectOptions {
@@ -198,6 +220,16 @@ mod tests {
         assert_eq!(mode.fetch_one(&store.writer.pool).await.unwrap(), "wal");
         store.close().await;
         std::fs::remove_file(file).unwrap();
+    }
+
+    #[test]
+    fn versions_with_the_wal_reset_bug_are_outdated() {
+        for version in ["3.51.2", "3.50.4", "3.7.0", "2.8.17"] {
+            assert!(is_outdated(version), "{version}");
+        }
+        for version in ["3.51.3", "3.52.0", "3.100.0", "4.0.0"] {
+            assert!(!is_outdated(version), "{version}");
+        }
     }
 
     /// Begins a transaction that SQLite rolls back by itself, and returns its connection.

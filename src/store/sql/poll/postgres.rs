@@ -47,10 +47,17 @@ struct ChangeTable {
 /// A connection, and the position of its last poll.
 struct Own {
     connection: PgConnection,
+    /// Begins each poll through a pooler that changes the session of the server.
+    begin: Option<Arc<str>>,
+    position: Position,
+}
+
+struct Position {
     poll: Arc<str>,
     begin_epoch: Arc<str>,
     epoch: String,
     snapshot: String,
+    is_named: bool,
 }
 
 impl ChangeTable {
@@ -66,11 +73,15 @@ impl ChangeTable {
         let connection = PgConnection::connect_with(&options).await?;
         Ok(Own {
             connection,
-            poll: poll_sql(&schema).into(),
-            begin_epoch: begin_epoch_sql(&schema).into(),
-            // An epoch is never empty, so the first poll finds a different one.
-            epoch: String::new(),
-            snapshot: "1:1:".to_owned(),
+            begin: self.pool.pooled.clone(),
+            position: Position {
+                poll: poll_sql(&schema).into(),
+                begin_epoch: begin_epoch_sql(&schema).into(),
+                // An epoch is never empty, so the first poll finds a different one.
+                epoch: String::new(),
+                snapshot: "1:1:".to_owned(),
+                is_named: self.pool.pooled.is_none(),
+            },
         })
     }
 }
@@ -104,16 +115,29 @@ async fn within<T>(
 
 impl Own {
     async fn poll(&mut self) -> Result<News, Error> {
+        let Some(begin) = &self.begin else {
+            return self.position.poll(&mut self.connection).await;
+        };
+        let begin = sqlx::AssertSqlSafe(Arc::clone(begin));
+        let mut transaction = self.connection.begin_with(begin).await?;
+        let news = self.position.poll(&mut transaction).await?;
+        transaction.commit().await?;
+        Ok(news)
+    }
+}
+
+impl Position {
+    async fn poll(&mut self, connection: &mut PgConnection) -> Result<News, Error> {
         loop {
             let query = sqlx::query(sqlx::AssertSqlSafe(Arc::clone(&self.poll)));
             let query = query.bind(&*self.epoch).bind(&*self.snapshot);
-            let row = query.fetch_one(&mut self.connection).await?;
+            let row = query.persistent(self.is_named).fetch_one(&mut *connection).await?;
             if row.try_get("is_read_only")? {
                 return Err(Error::Configuration("the server is read-only".into()));
             }
             let Some(epoch) = row.try_get::<Option<String>, _>("epoch")? else {
                 let begin = sqlx::query(sqlx::AssertSqlSafe(Arc::clone(&self.begin_epoch)));
-                begin.execute(&mut self.connection).await?;
+                begin.persistent(self.is_named).execute(&mut *connection).await?;
                 continue;
             };
             (self.epoch, self.snapshot) = (epoch, row.try_get("snapshot")?);
