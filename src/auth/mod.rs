@@ -4,6 +4,7 @@ mod builder;
 mod clocks;
 mod events;
 mod handle;
+mod origins;
 #[cfg(feature = "pages")]
 mod pages;
 #[cfg(feature = "cedar")]
