@@ -121,7 +121,7 @@ impl Passkeys {
     /// ```
     /// use authlayer::Passkeys;
     ///
-    /// let hash = "android:apk-key-hash:n2y3q0l8sYv0o1Jt5V6b7c8d9e0f1g2h3i4j5k6l7m8";
+    /// let hash = "android:apk-key-hash:A9Zt0Ig1wco_EozOrNHzGslBYwlrIPRFroQoW8CDLXI";
     /// let flow = Passkeys::new("Example").android_origin(hash);
     /// ```
     pub fn android_origin(mut self, origin: impl Into<String>) -> Self {
