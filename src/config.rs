@@ -40,7 +40,7 @@ pub enum ConfigError {
     Mount(String),
     /// A redirect target or the error page is invalid.
     #[error(
-        "invalid redirect target {0:?}: expected an origin, an exact URL with a scheme, or, for the error page, a path"
+        "invalid redirect target {0:?}: expected an origin or an exact URL with a scheme; the error page is a path, or a URL of an origin that is allowed"
     )]
     Redirect(String),
     /// The capacity of the mail queue is zero.

@@ -73,7 +73,8 @@ kinds! {
     PasswordRehashed = "password_rehashed";
     /// A stored password hash has no supported format; the user cannot sign in with the password.
     PasswordHashUnusable = "password_hash_unusable";
-    /// A cross-origin request of a browser was rejected.
+    /// A cross-origin request of a browser was rejected; `detail.origin` and `detail.sec_fetch_site` are its
+    /// headers, and `detail.configured` the origins of the application.
     CrossOriginRefused = "cross_origin_refused";
     /// An access token did not match the existing session that it names.
     AccessTokenRefused = "access_token_refused";

@@ -41,3 +41,6 @@ pub mod speed {}
 
 #[doc = include_str!("../guide/storage.md")]
 pub mod storage {}
+
+#[doc = include_str!("../guide/testing.md")]
+pub mod testing {}

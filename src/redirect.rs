@@ -54,6 +54,7 @@ impl RedirectTarget {
 /// The allowed redirect targets: paths of the application, and configured URLs.
 #[derive(Clone, Debug)]
 pub(crate) struct Redirects {
+    own: Origins,
     origins: Vec<String>,
     exact: Vec<String>,
     /// Entries on the loopback interface without a port.
@@ -74,6 +75,7 @@ impl Redirects {
         error_page: Option<String>,
     ) -> Result<Self, String> {
         let mut redirects = Self {
+            own: own.clone(),
             origins: own.iter().map(str::to_owned).collect(),
             exact: Vec::new(),
             loopback: Vec::new(),
@@ -92,8 +94,9 @@ impl Redirects {
             }
         }
         match &redirects.error_page {
-            Some(page) if !is_own_path(page) => Err(page.clone()),
-            _ => Ok(redirects),
+            Some(page) if redirects.is_page(page) => Ok(redirects),
+            Some(page) => Err(page.clone()),
+            None => Ok(redirects),
         }
     }
 
@@ -108,10 +111,10 @@ impl Redirects {
     ///
     /// [`ErrorKind::InvalidRedirect`].
     pub(crate) fn check(&self, place: &str) -> Result<(), AuthError> {
-        let good = place.len() <= LONGEST
+        let is_good = place.len() <= LONGEST
             && is_plain(place)
-            && (is_own_path(place) || self.is_allowed(place) || self.is_exact(place));
-        if good { Ok(()) } else { Err(ErrorKind::InvalidRedirect.into()) }
+            && (self.is_page(place) || self.is_exact(place));
+        if is_good { Ok(()) } else { Err(ErrorKind::InvalidRedirect.into()) }
     }
 
     /// Returns `true` if the target equals a configured entry, except for the port on loopback.
@@ -126,6 +129,11 @@ impl Redirects {
         self.error_page.as_deref()
     }
 
+    /// Returns `true` for a path, and for a URL of an allowed origin.
+    fn is_page(&self, place: &str) -> bool {
+        is_plain(place) && (is_own_path(place) || self.is_allowed(place))
+    }
+
     fn is_allowed(&self, place: &str) -> bool {
         let is_at = |place: &str, origin: &String| {
             let rest = place.strip_prefix(origin.as_str());
@@ -134,10 +142,19 @@ impl Redirects {
         let listed = |origin: &&String| self.loopback.contains(origin);
         let bare = without_port(place).map(|(bare, _)| bare);
         self.origins.iter().any(|origin| is_at(place, origin))
+            || origin_of(place).is_some_and(|origin| self.own.accepts(origin))
             || bare.is_some_and(|bare| {
                 self.origins.iter().filter(listed).any(|origin| is_at(&bare, origin))
             })
     }
+}
+
+/// Returns the origin of a URL, as it is written.
+fn origin_of(place: &str) -> Option<&str> {
+    let start = place.find("://")? + "://".len();
+    let rest = place.get(start..)?;
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    place.get(..start + end)
 }
 
 /// Splits a loopback URL into the URL without its port, and the port.

@@ -205,7 +205,7 @@ const RINGS: &[&str] = &[
 ];
 const SERVICE: &[&str] = &[
     "clock", "config", "crypto", "error", "event", "flow", "hook", "limit", "mail", "model",
-    "outbound", "provider", "registry", "services", "session", "store", "users",
+    "origin", "outbound", "provider", "registry", "services", "session", "store", "users",
 ];
 const ROUTES: &[&str] = &["error", "flow::oauth", "hook", "http", "model", "registry", "services"];
 /// Pages are HTTP: they call the routes of flows, and no service of a flow.

@@ -4,7 +4,7 @@
 pub(crate) mod people;
 pub(crate) mod users;
 
-use std::{error::Error, fmt};
+use std::{error::Error, fmt, net::SocketAddr};
 
 use axum::Router;
 
@@ -39,5 +39,5 @@ pub(crate) fn port() -> Outcome<u16> {
 pub(crate) async fn serve(port: u16, app: Router) -> Outcome {
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", port)).await?;
     println!("listening on http://{}", listener.local_addr()?);
-    Ok(axum::serve(listener, app).await?)
+    Ok(axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>()).await?)
 }

@@ -22,7 +22,7 @@ use crate::{
     limit::{Limits, RateLimits},
     mail::{AnyMailer, DefaultTemplates, Mailer, Templates, outbox::Outbox, queue::Queue},
     model::UsernameRules,
-    origin::Origins,
+    origin::OriginOptions,
     provider::Providers,
     redirect::Redirects,
     registry::{Flow, Registered, Registry},
@@ -55,7 +55,7 @@ type Register = Box<dyn FnOnce(&mut Registry) -> Result<(), ConfigError> + Send>
 pub struct AuthBuilder {
     store: Arc<dyn Store>,
     users: UserStorage,
-    origins: Vec<String>,
+    pub(super) origins: OriginOptions,
     proxies: Vec<String>,
     pub(super) client_ip_header: Option<String>,
     mount: String,
@@ -94,7 +94,7 @@ impl AuthBuilder {
         Self {
             store,
             users: UserStorage::managed(),
-            origins: Vec::new(),
+            origins: OriginOptions::default(),
             proxies: Vec::new(),
             client_ip_header: None,
             mount: "/auth".to_owned(),
@@ -119,18 +119,6 @@ impl AuthBuilder {
             reserved_usernames: Vec::new(),
             flows: Vec::new(),
         }
-    }
-
-    /// Adds a public origin of the application, such as `https://app.example.com`, without a
-    /// trailing slash. The first one is used for cookies and links.
-    ///
-    /// # Security
-    ///
-    /// Requests from these origins pass the cross-origin check. Plain `http` is allowed on loopback
-    /// only; cookies then have neither the `__Host-` prefix nor the `Secure` attribute.
-    pub fn origin(mut self, origin: impl Into<String>) -> Self {
-        self.origins.push(origin.into());
-        self
     }
 
     /// Trusts `X-Forwarded-For` from a proxy at this IP address or in this network
@@ -187,9 +175,11 @@ impl AuthBuilder {
     }
 
     /// Sets the page to which a browser is redirected when a sign-in with a provider fails, with
-    /// the error code in the parameter `error`. Without it, the response is a problem document.
-    pub fn error_page(mut self, path: impl Into<String>) -> Self {
-        self.error_page = Some(path.into());
+    /// the error code in the parameter `error`: a path, or a URL of an
+    /// [`origin`](Self::origin) or of one that is [allowed](Self::allow_redirect). Without it, the
+    /// response is a problem document.
+    pub fn error_page(mut self, page: impl Into<String>) -> Self {
+        self.error_page = Some(page.into());
         self
     }
 
@@ -269,11 +259,11 @@ impl AuthBuilder {
     ///
     /// [`ConfigError`] for the first invalid option.
     pub fn build(self) -> Result<Auth, ConfigError> {
-        if self.origins.is_empty() {
+        if self.origins.listed().is_empty() {
             return Err(ConfigError::NoOrigin);
         }
         let runtime = Handle::try_current().map_err(|_| ConfigError::NoRuntime)?;
-        let origins = Origins::parse(self.origins.iter().map(String::as_str))?;
+        let origins = self.origins.build()?;
         let proxies = trusted::proxies(&self.proxies, self.client_ip_header.as_deref())?;
         if self.cleanup_interval.is_some_and(|every| every < SECOND) {
             return Err(ConfigError::Sweep);
@@ -380,6 +370,12 @@ impl AuthBuilder {
         registry.add(AccountFlow)?;
         registry.add(PendingFlow)?;
         registry.add(DeviceFlow)?;
+        if self.flows.is_empty() {
+            tracing::warn!(
+                "no flow is registered, so the router has no way to sign in: add one with .flow(…), \
+                 for example .flow(Password::new())"
+            );
+        }
         for register in self.flows {
             register(&mut registry)?;
         }
@@ -394,6 +390,8 @@ impl AuthBuilder {
 
 impl fmt::Debug for AuthBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AuthBuilder").field("origins", &self.origins).finish_non_exhaustive()
+        f.debug_struct("AuthBuilder")
+            .field("origins", &self.origins.listed())
+            .finish_non_exhaustive()
     }
 }

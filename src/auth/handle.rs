@@ -8,14 +8,15 @@ use std::{
 };
 
 use axum::Router;
-use http::request::Parts;
+use http::{Uri, request::Parts};
 use tokio::time::{Instant, timeout_at};
 
 use crate::{
     audit::AuditLog,
     error::AuthError,
-    http::{AuthLayer, AuthUser, admit, request},
+    http::{AuthLayer, AuthUser, admit, query::Query, request},
     model::Rule,
+    redirect::RedirectTarget,
     registry::{Flow, Routes, Shelf},
     services::{Client, Core, PendingChallenges, Services},
     session::Sessions,
@@ -93,10 +94,32 @@ impl Auth {
         request::client(&self.core, parts)
     }
 
+    /// Returns the page that the user wanted, from the parameter `return_to` of a sign-in page of the
+    /// application, to which a guard [redirected](crate::RequireUser::or_redirect). Returns `None` if
+    /// there is none, if there are several, and for a URL that is not an allowed redirect target.
+    ///
+    /// ```
+    /// use authlayer::Auth;
+    /// use axum::{extract::State, http::Uri, response::Redirect};
+    ///
+    /// async fn signed_in(State(auth): State<Auth>, uri: Uri) -> Redirect {
+    ///     match auth.return_to(&uri) {
+    ///         Some(target) => Redirect::to(target.as_str()),
+    ///         None => Redirect::to("/"),
+    ///     }
+    /// }
+    /// ```
+    pub fn return_to(&self, uri: &Uri) -> Option<RedirectTarget> {
+        let query = Query::parse(uri.query().unwrap_or_default());
+        let target = query.once("return_to").ok().flatten()?;
+        self.core.redirects.target(target).ok()
+    }
+
     /// Returns the routes at well-known paths, to be merged at the root of the origin:
     /// `/.well-known/change-password`, which redirects password managers to the page set by
     /// [`PasswordReset::change_page`](crate::PasswordReset::change_page), and with [`Passkeys`](crate::flow)
-    /// `/.well-known/passkey-endpoints`, the page where users manage their passkeys.
+    /// `/.well-known/passkey-endpoints`, the page where users manage their passkeys, and
+    /// `/.well-known/webauthn`, if there are related origins.
     pub fn well_known<S: Clone + Send + Sync + 'static>(&self) -> Router<S> {
         self.routes.well_known().with_state(())
     }

@@ -1,14 +1,16 @@
-//! The IP address and the user agent of the client.
+//! The IP address, the user agent and the language of the client.
 
 use std::net::SocketAddr;
 
 use axum::extract::{ConnectInfo, FromRequestParts, Request};
-use http::{Extensions, HeaderMap, header, request::Parts};
+use http::{Extensions, HeaderMap, HeaderValue, header, request::Parts};
 
-use super::context::Context;
+use super::{accept::preferred, context::Context};
 use crate::{error::AuthError, model::ClientInfo, services::Core};
 
 const LONGEST_USER_AGENT: usize = 256;
+/// The maximum length of a language tag (RFC 5646 §4.4.1).
+const LONGEST_LANGUAGE: usize = 35;
 
 /// Takes the IP address from the socket, if the server was started with
 /// `into_make_service_with_connect_info::<SocketAddr>()`, and from the header of the trusted proxies
@@ -36,7 +38,7 @@ pub(super) fn determine(request: &mut Request, core: &Core) -> ClientInfo {
     client
 }
 
-/// Returns the IP address and the user agent of the client of a request.
+/// Returns what is known about the client of a request.
 pub(super) fn client_of(parts: &Parts, core: &Core) -> ClientInfo {
     match parts.extensions.get::<Determined>() {
         Some(Determined(client)) => client.clone(),
@@ -65,7 +67,18 @@ fn read(extensions: &Extensions, headers: &HeaderMap, core: &Core) -> ClientInfo
     ClientInfo {
         ip: ip.map(|ip| ip.to_string()),
         user_agent: agent.map(|value| printable(value.as_bytes())),
+        language: headers.get(header::ACCEPT_LANGUAGE).and_then(language),
     }
+}
+
+/// Returns the language that a client prefers.
+fn language(header: &HeaderValue) -> Option<String> {
+    let is_tag = |tag: &&str| {
+        tag.len() <= LONGEST_LANGUAGE
+            && tag.starts_with(|first: char| first.is_ascii_alphabetic())
+            && tag.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+    };
+    preferred(header.to_str().ok()?).into_iter().find(is_tag).map(ToOwned::to_owned)
 }
 
 /// Returns text without control characters, which could break a log line or a page (LG-04).

@@ -18,6 +18,9 @@ use crate::{
     session::{AuthUser, IssuedTokens},
 };
 
+/// The reason of the error on a route without a layer. Debug builds send it to the client too.
+const NO_LAYER: &str = "this route has no AuthLayer: add .layer(auth.layer()) to the router";
+
 /// The authentication of one request: done when it is first needed, and then only once.
 #[derive(Clone)]
 pub(crate) struct Context(Arc<Inner>);
@@ -55,11 +58,9 @@ impl Context {
         match parts.extensions.get::<Self>() {
             Some(context) => Ok(context.read(&parts.method, &parts.headers)),
             None => {
-                tracing::error!(
-                    path = parts.uri.path(),
-                    "this route has no AuthLayer: add .layer(auth.layer()) to the router"
-                );
-                Err(ErrorKind::Misconfigured.into())
+                tracing::error!(path = parts.uri.path(), "{NO_LAYER}");
+                let error = AuthError::from(ErrorKind::Misconfigured);
+                Err(if cfg!(debug_assertions) { error.with_detail(NO_LAYER) } else { error })
             }
         }
     }

@@ -4,7 +4,7 @@ use http::{HeaderMap, Method};
 
 use super::{
     cookie::{self, CookieLines},
-    csrf,
+    csrf::{self, CrossOrigin},
     presented::Presented,
 };
 use crate::services::Core;
@@ -14,12 +14,13 @@ pub(super) struct Credential {
     pub(super) presented: Presented,
     /// The cookies, if a refresh cookie may authenticate the request.
     cookies: CookieLines,
-    pub(super) cross_origin: bool,
+    /// Set if a cookie authenticates the request and another site sent it.
+    pub(super) cross_origin: Option<CrossOrigin>,
 }
 
 /// The credential before it is read.
 pub(super) static UNREAD: Credential =
-    Credential { presented: Presented::Nothing, cookies: CookieLines::NONE, cross_origin: false };
+    Credential { presented: Presented::Nothing, cookies: CookieLines::NONE, cross_origin: None };
 
 impl Credential {
     pub(super) fn read(core: &Core, method: &Method, headers: &HeaderMap) -> Self {
@@ -29,8 +30,9 @@ impl Credential {
             Presented::Cookie(_) => true,
             Presented::Bearer(_) | Presented::Key(_) | Presented::AmbiguousCookies => false,
         };
-        let cross_origin = (presented.is_cookie() || may_refresh)
-            && csrf::verify(method, headers, &core.origins).is_err();
+        let has_cookie = presented.is_cookie() || may_refresh;
+        let cross_origin = has_cookie.then(|| csrf::verify(method, headers, &core.origins));
+        let cross_origin = cross_origin.and_then(Result::err);
         let cookies = if may_refresh { CookieLines::of(headers) } else { CookieLines::NONE };
         Self { presented, cookies, cross_origin }
     }

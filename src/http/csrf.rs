@@ -3,8 +3,8 @@
 //! A request passes if any of these holds:
 //!
 //! 1. its method is `GET`, `HEAD` or `OPTIONS` and it opens no WebSocket;
-//! 2. it has one `Origin`, which equals an origin of the application byte for byte, whatever its
-//!    other headers are;
+//! 2. it has one `Origin`, which equals an origin of the application byte for byte or is accepted by
+//!    a suffix or a predicate of the application, whatever its other headers are;
 //! 3. its `Origin` is `null` or absent, and `Sec-Fetch-Site` is `same-origin` or `none`: a page
 //!    with `Referrer-Policy: no-referrer` sends `null`;
 //! 4. it has neither header, for example from curl or a native client.
@@ -15,7 +15,15 @@
 
 use http::{HeaderMap, HeaderName, Method, header};
 
-use crate::{error::ErrorKind, origin::Origins};
+use crate::{
+    error::{AuthError, ErrorKind},
+    event::EventKind,
+    origin::Origins,
+    services::Core,
+};
+
+/// The maximum length of an origin in an event.
+const MAX_ORIGIN_LEN: usize = 255;
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
@@ -27,12 +35,49 @@ enum Site {
     Other,
 }
 
+/// A request that a browser sent from another site.
+#[derive(Clone, Debug)]
+pub(crate) struct CrossOrigin {
+    /// The header `Origin`.
+    origin: Option<String>,
+    /// The header `Sec-Fetch-Site`.
+    site: Option<String>,
+}
+
+impl CrossOrigin {
+    fn of(headers: &HeaderMap) -> Self {
+        let all = |name| {
+            let values = headers.get_all(name).iter().map(|value| match value.to_str() {
+                Ok(text) if text.len() <= MAX_ORIGIN_LEN => text,
+                _ => "invalid",
+            });
+            let values: Vec<_> = values.take(2).collect();
+            (!values.is_empty()).then(|| values.join(", "))
+        };
+        Self { origin: all(header::ORIGIN), site: all(SEC_FETCH_SITE) }
+    }
+
+    /// Records the rejection, with the origin of the request and those of the configuration.
+    pub(crate) fn record(&self, core: &Core) -> AuthError {
+        let mut event = core.event(EventKind::CrossOriginRefused);
+        if let Some(origin) = &self.origin {
+            event = event.with("origin", origin.as_str());
+        }
+        if let Some(site) = &self.site {
+            event = event.with("sec_fetch_site", site.as_str());
+        }
+        let configured: Vec<_> = core.origins.iter().map(str::to_owned).collect();
+        core.events.record(event.with("configured", configured));
+        ErrorKind::CrossOrigin.into()
+    }
+}
+
 /// Checks the conditions above.
 pub(crate) fn verify(
     method: &Method,
     headers: &HeaderMap,
     origins: &Origins,
-) -> Result<(), ErrorKind> {
+) -> Result<(), CrossOrigin> {
     let safe = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
     if safe && !opens_websocket(headers) {
         return Ok(());
@@ -44,7 +89,7 @@ pub(crate) fn verify(
         (Some(origin), None) => origins.contains(origin),
         (None, _) => site(headers) != Site::Other,
     };
-    if own { Ok(()) } else { Err(ErrorKind::CrossOrigin) }
+    if own { Ok(()) } else { Err(CrossOrigin::of(headers)) }
 }
 
 /// Returns the site of a request. One value that names another site is sufficient.

@@ -111,6 +111,12 @@ impl Members {
         line
     }
 
+    /// Returns an optional text of one line. An empty one is none, as of a form whose field was left
+    /// out.
+    pub(crate) fn optional_text(&mut self, name: &'static str, longest: usize) -> Option<String> {
+        self.optional_line(name, longest).filter(|text| !text.is_empty())
+    }
+
     /// Returns the options of a sign-in.
     pub(crate) fn sign_in_options(&mut self) -> SignInOptions {
         SignInOptions {

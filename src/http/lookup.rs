@@ -120,7 +120,7 @@ impl Lookup {
             return Some(user.clone());
         }
         let credential = self.credential();
-        if credential.cross_origin || waited.is_some() {
+        if credential.cross_origin.is_some() || waited.is_some() {
             return None;
         }
         let user = self.core.sessions.known(credential.presented.token()?)?;
@@ -153,7 +153,7 @@ impl Lookup {
         let credential = self.credential();
         let may_be_cached = self.core.sessions.keeps()
             && credential.presented.token().is_some()
-            && !credential.cross_origin
+            && credential.cross_origin.is_none()
             && self.renewed().is_none();
         if !may_be_cached {
             return self.resolve().await;
@@ -180,9 +180,8 @@ impl Lookup {
     }
 
     async fn look_up(&self, source: Source) -> Result<Caller, AuthError> {
-        if self.credential().cross_origin {
-            self.core.events.record(self.core.event(EventKind::CrossOriginRefused));
-            return Err(ErrorKind::CrossOrigin.into());
+        if let Some(rejected) = &self.credential().cross_origin {
+            return Err(rejected.record(&self.core));
         }
         match &self.credential().presented {
             Presented::Nothing => self.renew(Caller::Anonymous).await,

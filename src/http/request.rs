@@ -22,7 +22,6 @@ use super::{
 use crate::{
     crypto::token::TokenString,
     error::{AuthError, ErrorKind},
-    event::EventKind,
     model::SessionId,
     services::{Bound, ChallengeHandle, Client, Core, FreshUser, RequestContext},
     session::AuthUser,
@@ -96,9 +95,8 @@ impl Client {
         let info = client_of(parts, core);
         // Routes of the application are checked here, those of the router before.
         if parts.extensions.get::<FromElsewhere>().is_none() {
-            csrf::verify(&parts.method, &parts.headers, &core.origins).inspect_err(|_| {
-                core.events.record(core.event(EventKind::CrossOriginRefused));
-            })?;
+            csrf::verify(&parts.method, &parts.headers, &core.origins)
+                .map_err(|rejected| rejected.record(core))?;
         }
         let members = Arc::clone(context.members());
         let pending = cookie::pending(core, &parts.headers).map(ChallengeHandle::new);

@@ -12,7 +12,7 @@ use tower_service::Service;
 use super::{FromElsewhere, Public, client, csrf, layer::AuthLayer, reply};
 use crate::{
     error::{AuthError, ErrorKind},
-    event::{EventKind, for_client},
+    event::for_client,
     services::Core,
 };
 
@@ -54,8 +54,7 @@ async fn own_origin(
     if let Some(answer) = unrouted(known, request.method(), request.uri()).await {
         return Ok(answer);
     }
-    core.events.record(core.event(EventKind::CrossOriginRefused));
-    Err(refusal.into())
+    Err(refusal.record(&core))
 }
 
 /// Returns the 404 or 405 of a path and method without a route. No handler runs: the probe has a

@@ -154,7 +154,8 @@ pub struct MailContent {
     pub minutes: u64,
     /// The time, client and object of the event that the message reports.
     pub about: Occasion,
-    /// The preferred language of the user as a BCP 47 tag, from `locale` in `user_metadata`.
+    /// The preferred language as a BCP 47 tag: `locale` in the `user_metadata` of the user, or else
+    /// the first one in `Accept-Language` of the request.
     pub locale: Option<String>,
     /// The English text of a message that a flow outside this crate defines.
     pub words: Option<MessageText>,
@@ -191,7 +192,7 @@ pub struct Occasion {
 impl Occasion {
     /// Creates an occasion with the IP address and user agent of a client.
     pub(crate) fn of(client: &ClientInfo) -> Self {
-        let ClientInfo { ip, user_agent } = client.clone();
+        let ClientInfo { ip, user_agent, .. } = client.clone();
         Self { ip, user_agent, ..Self::default() }
     }
 

@@ -2,9 +2,9 @@
 //!
 //! The accepted syntax is the `Dot-string@Domain` of RFC 5321 §4.1.2 in ASCII, within the lengths
 //! of §4.5.3.1. The address is converted to lower case. Quoted local parts, comments, address
-//! literals, lists, surrounding whitespace, a trailing dot and all characters outside ASCII are
-//! rejected, so that two users never have addresses that only look alike, and mail goes to exactly
-//! the stored address. Internationalized domains are written in their `xn--` form (RFC 5890).
+//! literals, lists, surrounding whitespace, a trailing dot and characters outside ASCII before the
+//! `@` are rejected. An internationalized domain is converted to its `xn--` form (UTS 46), so that
+//! addresses are compared, stored and written to in one form only.
 
 use std::{fmt, str::FromStr};
 
@@ -38,7 +38,13 @@ pub struct Email(String);
 pub struct InvalidEmail;
 
 impl Email {
-    /// Parses an email address and converts it to lower case.
+    /// Parses an email address, and converts it to lower case and its domain to ASCII.
+    ///
+    /// ```
+    /// let email = authlayer::Email::parse("ada@M\u{fc}ller.example")?;
+    /// assert_eq!(email.as_str(), "ada@xn--mller-kva.example");
+    /// # Ok::<_, authlayer::model::InvalidEmail>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -48,11 +54,12 @@ impl Email {
             return Err(InvalidEmail);
         }
         let (local, domain) = text.split_once('@').ok_or(InvalidEmail)?;
-        if is_local_part(local) && is_domain(domain) {
-            Ok(Self(text.to_ascii_lowercase()))
-        } else {
-            Err(InvalidEmail)
+        if domain.is_ascii() {
+            let is_valid = is_local_part(local) && is_domain(domain);
+            return if is_valid { Ok(Self(text.to_ascii_lowercase())) } else { Err(InvalidEmail) };
         }
+        let domain = idna::domain_to_ascii_strict(domain).map_err(|_| InvalidEmail)?;
+        Self::parse(&format!("{local}@{domain}"))
     }
 
     /// Returns the email address as text.
@@ -136,6 +143,29 @@ mod tests {
         assert!(Email::parse("a@xn--mller-kva.example").is_ok());
         assert!(Email::parse("a@XN--mller-kva.example").is_ok());
         assert_eq!(Email::parse("Ada@Example.COM").unwrap().as_str(), "ada@example.com");
+    }
+
+    #[test]
+    fn internationalized_domains_have_one_form() {
+        let ascii = "ada@xn--mller-kva.example";
+        for text in
+            ["ada@m\u{fc}ller.example", "Ada@M\u{dc}LLER.Example", "ada@mu\u{308}ller.example"]
+        {
+            assert_eq!(Email::parse(text).unwrap().as_str(), ascii, "{text}");
+        }
+        assert_eq!(Email::parse("a@fa\u{df}.example").unwrap().as_str(), "a@xn--fa-hia.example");
+        for text in [
+            "m\u{fc}ller@x.example",
+            "a@m\u{fc}ller.example.",
+            "a@m\u{fc}ller example",
+            "a@m\u{fc}ller.example@x.example",
+            "a@-m\u{fc}ller.example",
+            "a@m\u{fc}..example",
+            "a@\u{200d}.example",
+            "a@\u{5d0}a.example",
+        ] {
+            assert_eq!(Email::parse(text), Err(InvalidEmail), "{text}");
+        }
     }
 
     #[test]

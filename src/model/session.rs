@@ -87,6 +87,9 @@ pub struct ClientInfo {
     pub ip: Option<String>,
     /// The `User-Agent` header, truncated to 256 characters.
     pub user_agent: Option<String>,
+    /// The preferred language in `Accept-Language`, as a tag of BCP 47, for messages to people whose
+    /// language is not known. It is not stored with a session.
+    pub language: Option<String>,
 }
 
 /// The session at an identity provider that a session was created from.

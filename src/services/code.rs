@@ -95,6 +95,7 @@ impl Core {
         data.insert("message".to_owned(), asked.letter.kind.as_str().into());
         data.insert("decoy".to_owned(), asked.decoy.into());
         let locale = asked.letter.user.and_then(locale_of);
+        let locale = locale.or(asked.client.language.as_deref());
         data.insert("locale".to_owned(), json!(locale));
         let expires_at = after(now, policy.lifetime);
         let challenge = Challenge {

@@ -50,7 +50,7 @@ impl DeliveredLink {
 }
 
 impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> CodeChallenges<T> {
-    /// Creates a challenge for a user, whose language the message has.
+    /// Creates a challenge for a user. The message has the language of the user, if it is known.
     pub(crate) async fn issue_to(
         &self,
         client: &Client,
@@ -61,7 +61,7 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> CodeChallenges<T> 
         let owner = Owner::from(&user.id);
         let data = serde_json::to_value(data).map_err(AuthError::misconfigured)?;
         let mut stored = Stored::new(client, owner, data);
-        stored.locale = locale_of(user).map(ToOwned::to_owned);
+        stored.locale = locale_of(user).map(ToOwned::to_owned).or(stored.locale);
         self.begin(client, owner, recipient, stored).await
     }
 

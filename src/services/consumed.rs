@@ -138,7 +138,8 @@ impl Stored {
     /// Sets what the request specified for the rest of the operation.
     pub(super) fn requested_by(self, client: &Client) -> Self {
         let return_to = client.return_to().map(ToOwned::to_owned);
-        Self { return_to, options: client.options(), ..self }
+        let locale = self.locale.or_else(|| client.info().language.clone());
+        Self { return_to, options: client.options(), locale, ..self }
     }
 
     /// Returns `true` if both challenges have the same session, or none.

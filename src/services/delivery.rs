@@ -47,7 +47,7 @@ pub struct CodeMessage<'a> {
     pub code: &'a str,
     /// The validity in minutes.
     pub minutes: u64,
-    /// The preferred language of the user, as a tag of BCP 47, if it is known.
+    /// The preferred language of the user, or else of the request, as a tag of BCP 47.
     pub locale: Option<&'a str>,
 }
 

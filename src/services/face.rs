@@ -115,7 +115,7 @@ impl Services {
     /// [`ErrorKind::Unavailable`] as for all methods of this handle.
     pub fn url(&self, path: &str) -> Result<String, AuthError> {
         let core = self.core()?;
-        Ok(format!("{}{}{path}", core.origins.first(), core.mount))
+        Ok(format!("{}{}{path}", core.origins.of_callbacks(), core.mount))
     }
 }
 

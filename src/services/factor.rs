@@ -234,6 +234,7 @@ impl Prompt<'_> {
         let prepared = delivery.prepare(self.core, self.client.info(), to).await?;
         let code = handle::random_code(delivery.options.digits)?;
         let locale = super::code::locale_of(self.account.user());
+        let locale = locale.or(self.client.info().language.as_deref());
         let delivery = prepared.with_code(&code, locale);
         self.sent = Some(Sent { code: self.handle.bind_code(&code), delivery });
         Ok(())

@@ -90,7 +90,8 @@ impl Notice {
         Self { kind, to, user: Some(user.id.clone()), locale, values: Map::new(), link: None }
     }
 
-    /// Creates a message to an email address that is not that of a user, such as a former one.
+    /// Creates a message to an email address that is not that of a user, such as a former one, in the
+    /// language of the request.
     ///
     /// ```
     /// # use authlayer::{Email, MessageKind, services::Notice};
@@ -188,7 +189,9 @@ impl Notice {
         let Some(to) = self.to else { return Ok(()) };
         let about = Occasion::of(client.info()).at(whole_millis(core.clock.now()));
         let mut letter = MailContent::new(self.kind, to.clone()).about(about);
-        letter = letter.in_language(self.locale.as_deref());
+        // A user who is the recipient may be another person than the client.
+        let requested = client.info().language.as_deref().filter(|_| self.user.is_none());
+        letter = letter.in_language(self.locale.as_deref().or(requested));
         letter.words = core.words_of(self.kind);
         letter.values = self.values;
         let Some(link) = self.link.transpose()? else { return place.send(&letter) };
@@ -203,7 +206,7 @@ impl Notice {
             let sent = async {
                 let (key, _) = tokens.insert(&core, user.as_ref(), &stored).await?;
                 let minutes = tokens.options.lifetime.as_secs().div_ceil(60);
-                let link = format!("{}{page}#token={}", core.origins.first(), &*key.text);
+                let link = format!("{}{page}#token={}", core.origins.of_links(), &*key.text);
                 place.send(&letter.with_link(link, minutes))
             };
             if let Err(error) = sent.await {

@@ -124,7 +124,7 @@ impl Core {
     /// Returns the URL of a link in a message. The page of this crate moves the token out of its
     /// URL at once; a page of the application has it in the fragment, which is not sent to servers.
     pub(crate) fn mail_link(&self, page: &str, configured: &str, token: &str) -> String {
-        let origin = self.origins.first();
+        let origin = self.origins.of_links();
         match self.page(page) {
             Some(page) => format!("{origin}{page}?token={token}"),
             None => format!("{origin}{configured}#token={token}"),
@@ -154,7 +154,7 @@ impl Core {
     /// Returns the redirect URI of a provider, which is derived from the configuration and never
     /// from a request (RFC 9700 §2.1).
     pub(crate) fn redirect_uri(&self, provider: &str) -> String {
-        format!("{}{}/oauth/{provider}/callback", self.origins.first(), self.mount)
+        format!("{}{}/oauth/{provider}/callback", self.origins.of_callbacks(), self.mount)
     }
 
     /// Returns the registered providers. The origin of one whose endpoint is not known is that of

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use serde::Serialize;
 
 use super::{StoreError, sealed::Sealed};
 use crate::{
@@ -9,7 +10,7 @@ use crate::{
     model::UserId,
 };
 
-/// A stored event.
+/// A stored event. As JSON it is the event with the member `id`.
 ///
 /// ```
 /// use authlayer::store::{EventQuery, StoredEvent};
@@ -18,12 +19,13 @@ use crate::{
 ///     EventQuery::default().before(&last.id)
 /// }
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct StoredEvent {
     /// The id. Later events have greater ids.
     pub id: String,
     /// The event.
+    #[serde(flatten)]
     pub event: Event,
 }
 

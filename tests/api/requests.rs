@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use authlayer::{Auth, Password, SqliteStore, testing::TestClient};
+use authlayer::{Auth, Passkeys, Password, SqliteStore, testing::TestClient};
 use axum::Router;
 use http::Method;
 use serde_json::{Value, json};
@@ -69,6 +69,28 @@ async fn misspelled_member_is_named_in_the_log() {
     let is_named = log.contains("\"display_nane\"") && log.contains("\"display_name\"");
     assert_eq!(is_named, cfg!(debug_assertions), "{log}");
     assert!(!log.contains("captcha") && !log.contains(PASSWORD), "{log}");
+}
+
+/// The log names an application without a sign-in method, and origins without passkeys.
+#[tokio::test]
+async fn build_warns_of_missing_flows_and_passkeys() {
+    let log = Log::default();
+    let lines = log.clone();
+    let subscriber = tracing_subscriber::fmt().with_writer(move || lines.clone()).finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let written = || std::mem::take(&mut *log.0.lock().unwrap());
+    let builder = |store| Auth::builder(store).origin("http://127.0.0.1:3000");
+    let store = async || SqliteStore::memory().await.unwrap();
+    let _without = builder(store().await).build().unwrap();
+    let line = String::from_utf8(written()).unwrap();
+    assert!(line.contains("WARN") && line.contains(".flow("), "{line}");
+    let _password = builder(store().await).flow(Password::new()).build().unwrap();
+    assert_eq!(String::from_utf8(written()).unwrap(), "");
+    let passkeys = Passkeys::new("Example");
+    let _left_out = builder(store().await).flow(passkeys).build().unwrap();
+    let line = String::from_utf8(written()).unwrap();
+    assert!(line.contains("passkeys are left out at http://127.0.0.1:3000"), "{line}");
+    assert!(line.contains("http://localhost:3000"), "{line}");
 }
 
 /// The lines of a log.

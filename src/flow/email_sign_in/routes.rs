@@ -29,7 +29,7 @@ struct StartBody {
 impl FromMembers for StartBody {
     fn read(members: &mut Members) -> Option<Self> {
         let email = members.required("email");
-        let display_name = members.optional_line("display_name", MAX_NAME_LEN);
+        let display_name = members.optional_text("display_name", MAX_NAME_LEN);
         let redirect_to = members.optional("redirect_to");
         let options = members.sign_in_options();
         Some(Self { email: email?, display_name, redirect_to, options })

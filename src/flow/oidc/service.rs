@@ -51,8 +51,12 @@ impl OidcProvider {
         let wire = Wire::new(options.client.clone(), &options.issuer)?;
         let given = options.endpoints.take();
         let cache = Cache::new(&options, given, wire.clone())?;
-        let signed_out =
-            format!("{}{}/oauth/{}/signed-out", core.origins.first(), core.mount, options.id);
+        let signed_out = format!(
+            "{}{}/oauth/{}/signed-out",
+            core.origins.of_callbacks(),
+            core.mount,
+            options.id
+        );
         Ok(Self { options, cache, wire, clock: Arc::clone(&core.clock), signed_out })
     }
 

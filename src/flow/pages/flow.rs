@@ -43,7 +43,7 @@ impl Flow for Pages {
         let service = PagesService::new(&core, self).map_err(refused)?;
         let errors = Arc::new(Errors(service.clone()));
         registry.offer(PageLinks { mount, errors }).offer(service.clone());
-        routes::well_known(registry, &service, core.origins.first());
+        routes::well_known(registry, &service, core.origins.of_links());
         Ok(service)
     }
 }

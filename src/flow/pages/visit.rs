@@ -15,7 +15,6 @@ use serde_json::{Map, Value, json};
 use super::{PagesService, words::Language};
 use crate::{
     error::{AuthError, ErrorKind},
-    event::EventKind,
     http::{Context, csrf, query::Query},
     services::Core,
     session::AuthUser,
@@ -98,10 +97,8 @@ impl Visit {
 
     fn check_origin(&self) -> Result<(), AuthError> {
         let core = &self.site.core;
-        csrf::verify(&self.parts.method, &self.parts.headers, &core.origins).map_err(|kind| {
-            core.events.record(core.event(EventKind::CrossOriginRefused));
-            kind.into()
-        })
+        csrf::verify(&self.parts.method, &self.parts.headers, &core.origins)
+            .map_err(|rejected| rejected.record(core))
     }
 
     fn read_form(&self, bytes: &[u8]) -> Result<Query, ErrorKind> {

@@ -110,7 +110,7 @@ impl PasskeyService {
         credential: &serde_json::Value,
         client: &ClientInfo,
     ) -> Result<(Asserted, Credential, Kept), AuthError> {
-        let asserted = check::asserted(credential, &self.origins);
+        let asserted = check::asserted(credential, &self.relying_party()?.origins);
         let asserted = asserted.map_err(|why| self.refuse(why, client))?;
         let (kind, lookup) = (CredentialKind::Passkey, URL_SAFE_NO_PAD.encode(&asserted.id));
         let found = self.core.credentials.find_credential(kind, &lookup).await?;

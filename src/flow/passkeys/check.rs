@@ -4,6 +4,8 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_cbor_2::Value as Cbor;
 use serde_json::{Map, Value};
 
+use super::origins::PasskeyOrigins;
+
 const LONGEST_ID: usize = 1023;
 const USER_VERIFIED: u8 = 0x04;
 const PRESENT: u8 = 0x01;
@@ -40,7 +42,7 @@ pub(super) struct Asserted {
 }
 
 /// Checks the response of a registration (WebAuthn Level 3 §7.1).
-pub(super) fn made(credential: &Value, origins: &[String]) -> Result<Made, &'static str> {
+pub(super) fn made(credential: &Value, origins: &PasskeyOrigins) -> Result<Made, &'static str> {
     let (id, response) = frame(credential, "webauthn.create", origins)?;
     let object = bytes(response, "attestationObject")?;
     let Ok(Cbor::Map(object)) = serde_cbor_2::from_slice(&object) else {
@@ -80,7 +82,10 @@ pub(super) fn made(credential: &Value, origins: &[String]) -> Result<Made, &'sta
 }
 
 /// Checks the response of an authentication (WebAuthn Level 3 §7.2).
-pub(super) fn asserted(credential: &Value, origins: &[String]) -> Result<Asserted, &'static str> {
+pub(super) fn asserted(
+    credential: &Value,
+    origins: &PasskeyOrigins,
+) -> Result<Asserted, &'static str> {
     let (id, response) = frame(credential, "webauthn.get", origins)?;
     let data = bytes(response, "authenticatorData")?;
     let (head, rest) = data.split_at_checked(HEAD).ok_or("authenticator data is too short")?;
@@ -151,7 +156,7 @@ fn present(text: &str) -> Option<String> {
 fn frame<'a>(
     credential: &'a Value,
     kind: &str,
-    origins: &[String],
+    origins: &PasskeyOrigins,
 ) -> Result<(Vec<u8>, &'a Map<String, Value>), &'static str> {
     let credential = credential.as_object().ok_or("no object")?;
     if credential.get("type").and_then(Value::as_str) != Some("public-key") {
@@ -168,7 +173,7 @@ fn frame<'a>(
         return Err("client data is of another ceremony");
     }
     let origin = client.get("origin").and_then(Value::as_str).ok_or("client data has no origin")?;
-    if !origins.iter().any(|own| own == origin) {
+    if !origins.contains(origin) {
         return Err("client data is of another origin");
     }
     match client.get("crossOrigin") {
@@ -244,8 +249,8 @@ mod tests {
         WebauthnBuilder::new("example.org", &origin).unwrap().build().unwrap()
     }
 
-    fn origins() -> Vec<String> {
-        vec!["https://example.org".to_owned()]
+    fn origins() -> PasskeyOrigins {
+        vec!["https://example.org".to_owned()].into()
     }
 
     /// Returns a state with the challenge of a vector. Some vectors have no user verification.

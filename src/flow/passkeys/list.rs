@@ -34,7 +34,7 @@ impl PasskeyService {
         let handle = options::handle(&user.id, &own);
         let ids: Vec<&str> = own.iter().map(|(own, _)| own.lookup.as_str()).collect();
         Ok(json!({
-            "rpId": &*self.rp_id,
+            "rpId": &*self.relying_party()?.rp_id,
             "userId": URL_SAFE_NO_PAD.encode(handle.as_bytes()),
             "allAcceptedCredentialIds": ids,
         }))

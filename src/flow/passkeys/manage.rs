@@ -76,7 +76,12 @@ impl PasskeyService {
         let name = user.email.as_ref().map(Email::as_str).or(user.username.as_deref());
         let name = name.unwrap_or(user.id.as_str());
         let shown = user.display_name.as_deref().unwrap_or(name);
-        let begun = self.webauthn.start_passkey_registration(handle, name, shown, Some(exclude));
+        let begun = self.relying_party()?.webauthn.start_passkey_registration(
+            handle,
+            name,
+            shown,
+            Some(exclude),
+        );
         let (creation, mut state) = begun.map_err(AuthError::misconfigured)?;
         let mut options = self.shaped(json!(creation.public_key));
         let second_factor = match kind {
@@ -133,11 +138,12 @@ impl PasskeyService {
         if taken.user_id.as_ref() != Some(&user.id) || own.session != session.id.to_string() {
             return Err(refuse("session"));
         }
-        let made = check::made(credential, &self.origins).map_err(refuse)?;
+        let made = check::made(credential, &self.relying_party()?.origins).map_err(refuse)?;
         let plain = check::plain(credential);
         let plain = if own.conditional { check::with_presence(plain) } else { plain };
         let answer = serde_json::from_value(plain).map_err(|_| refuse("form"))?;
-        let passkey = self.webauthn.finish_passkey_registration(&answer, &own.state);
+        let passkey =
+            self.relying_party()?.webauthn.finish_passkey_registration(&answer, &own.state);
         let lookup = URL_SAFE_NO_PAD.encode(&made.id);
         let passkey = match passkey {
             Ok(passkey) => passkey,

@@ -7,6 +7,8 @@
 //! | [`require_user_verification`](Passkeys::require_user_verification) | required | a passkey is two factors because of it |
 //! | [`max_per_user`](Passkeys::max_per_user) | 20 per user | limits lists and rows |
 //! | [`allow_sign_up`](Passkeys::allow_sign_up) | off | creates accounts without a password; the email address is not verified |
+//! | [`related_origin`](Passkeys::related_origin) | none | origins on other domains whose pages use the same passkeys |
+//! | [`android_origin`](Passkeys::android_origin) | none | Android applications that use the same passkeys |
 //! | [`management_page`](Passkeys::management_page) | none | the page for managing passkeys, for password managers |
 //! | [`require_passkey_to_manage`](Passkeys::require_passkey_to_manage) | off | whether a user with a passkey must verify one to add or remove one |
 //!
@@ -32,6 +34,7 @@ mod kind;
 mod list;
 mod manage;
 mod options;
+mod origins;
 mod prove;
 mod routes;
 mod service;
@@ -60,6 +63,8 @@ pub struct Passkeys {
     require_passkey_to_manage: bool,
     sign_up: bool,
     page: Option<String>,
+    related: Vec<String>,
+    android: Vec<String>,
 }
 
 impl Passkeys {
@@ -75,12 +80,53 @@ impl Passkeys {
             require_passkey_to_manage: false,
             sign_up: false,
             page: None,
+            related: Vec::new(),
+            android: Vec::new(),
         }
     }
 
-    /// Sets the domain that passkeys are bound to: the domain of the origins or a parent domain.
+    /// Sets the domain that passkeys are bound to: the domain of the origins or a parent domain. An
+    /// IP address cannot be one: at `http://127.0.0.1` and `http://[::1]`, passkeys are left out with a
+    /// warning in the log, and their routes do not exist.
     pub fn rp_id(mut self, domain: impl Into<String>) -> Self {
         self.rp_id = Some(domain.into());
+        self
+    }
+
+    /// Adds an origin on another domain whose pages use the same passkeys, such as
+    /// `https://example.co.uk`. It must be an [`origin`](crate::AuthBuilder::origin) too. Browsers read
+    /// the list at `/.well-known/webauthn` of the [`rp_id`](Self::rp_id), which
+    /// [`Auth::well_known`](crate::Auth::well_known) serves, and accept at least five domains in it
+    /// (WebAuthn Level 3 §5.11).
+    ///
+    /// ```
+    /// # use authlayer::{Auth, Passkeys, SqliteStore};
+    /// # async fn build(store: SqliteStore) -> Result<Auth, authlayer::ConfigError> {
+    /// let passkeys = Passkeys::new("Example").related_origin("https://example.co.uk");
+    /// let auth = Auth::builder(store)
+    ///     .origin("https://example.com")
+    ///     .origin("https://example.co.uk")
+    ///     .flow(passkeys)
+    ///     .build()?;
+    /// # Ok(auth) }
+    /// ```
+    pub fn related_origin(mut self, origin: impl Into<String>) -> Self {
+        self.related.push(origin.into());
+        self
+    }
+
+    /// Adds an Android application that uses the same passkeys, by the origin that it sends:
+    /// `android:apk-key-hash:` and the SHA-256 fingerprint of its signing certificate in unpadded
+    /// base64url. Android also requires `/.well-known/assetlinks.json`, which the application serves.
+    ///
+    /// ```
+    /// use authlayer::Passkeys;
+    ///
+    /// let hash = "android:apk-key-hash:A9Zt0Ig1wco_EozOrNHzGslBYwlrIPRFroQoW8CDLXI";
+    /// let flow = Passkeys::new("Example").android_origin(hash);
+    /// ```
+    pub fn android_origin(mut self, origin: impl Into<String>) -> Self {
+        self.android.push(origin.into());
         self
     }
 

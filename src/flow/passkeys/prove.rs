@@ -79,8 +79,11 @@ impl PasskeyService {
         self.core.limits.ceremony(ip).await?;
         let keys = own.iter().map(|(_, kept)| self.verifier(kept));
         let keys = keys.collect::<Result<Vec<Passkey>, _>>()?;
-        let (request, mut state) =
-            self.webauthn.start_passkey_authentication(&keys).map_err(AuthError::misconfigured)?;
+        let (request, mut state) = self
+            .relying_party()?
+            .webauthn
+            .start_passkey_authentication(&keys)
+            .map_err(AuthError::misconfigured)?;
         let mut options = json!(request.public_key);
         let security_keys = own.iter().filter(|(_, kept)| kept.second_factor).count();
         // After a passkey without user verification, only user verification adds a factor.
@@ -148,7 +151,8 @@ impl PasskeyService {
         };
         let answer = serde_json::from_value(check::plain(credential));
         let answer = answer.map_err(|_| self.refuse("form", &client))?;
-        let result = self.webauthn.finish_passkey_authentication(&answer, &own.state);
+        let result =
+            self.relying_party()?.webauthn.finish_passkey_authentication(&answer, &own.state);
         let result = result.map_err(|error| self.unproved(&error, &found, &client))?;
         let factor = kept.proves(result.user_verified());
         let proof = FactorProof::new(factor, whole_millis(self.core.clock.now())).by(&found.id);

@@ -45,15 +45,17 @@ pub(super) fn register(registry: &mut Registry, service: &PasskeyService) {
     );
 }
 
-/// The document for password managers: JSON with status 200 and no redirect.
-///
-/// `/.well-known/webauthn` names related origins (WebAuthn Level 3 §5.11). There are none: every
-/// origin is within the relying party id, or the configuration is rejected.
+/// The document for password managers, and that of related origins (WebAuthn Level 3 §5.11): JSON
+/// with status 200 and no redirect.
 pub(super) fn well_known(registry: &mut Registry, service: &PasskeyService) {
     if let Some(page) = service.page() {
-        let page = format!("{}{page}", service.core.origins.first());
+        let page = format!("{}{page}", service.core.origins.of_links());
         let endpoints = json!({ "enroll": page, "manage": page });
         registry.well_known("passkey-endpoints", get(async move || Json(endpoints)));
+    }
+    if !service.related_origins().is_empty() {
+        let document = json!({ "origins": service.related_origins() });
+        registry.well_known("webauthn", get(async move || Json(document)));
     }
 }
 
@@ -127,7 +129,7 @@ struct Newcomer {
 
 impl FromMembers for Newcomer {
     fn read(members: &mut Members) -> Option<Self> {
-        let display_name = members.optional_line("display_name", 200);
+        let display_name = members.optional_text("display_name", 200);
         Some(Self { email: members.required("email")?, display_name })
     }
 }

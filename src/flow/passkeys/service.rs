@@ -5,10 +5,11 @@ use std::{fmt, sync::Arc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use uuid::Uuid;
-use webauthn_rs::prelude::{DiscoverableAuthentication, DiscoverableKey, Passkey, Webauthn};
+use webauthn_rs::prelude::{DiscoverableAuthentication, DiscoverableKey, Passkey};
 
 use super::{
     Passkeys, check,
+    origins::RelyingParty,
     verification::{self, PREFERRED},
 };
 use crate::{
@@ -25,10 +26,8 @@ use crate::{
 pub struct PasskeyService {
     pub(super) core: Arc<Core>,
     pub(super) options: Arc<Passkeys>,
-    pub(super) webauthn: Arc<Webauthn>,
-    pub(super) rp_id: Arc<str>,
-    /// The origins as they must be in the client data.
-    pub(super) origins: Arc<[String]>,
+    /// `None` if no origin has a host that passkeys can be bound to.
+    relying_party: Option<RelyingParty>,
 }
 
 /// A started ceremony.
@@ -93,16 +92,29 @@ impl PasskeyService {
     pub(super) fn new(
         core: Arc<Core>,
         options: Passkeys,
-        (rp_id, webauthn): (String, Webauthn),
+        relying_party: Option<RelyingParty>,
     ) -> Self {
-        let (options, webauthn) = (Arc::new(options), Arc::new(webauthn));
-        let origins = core.origins.iter().map(str::to_owned).collect();
-        Self { core, options, webauthn, rp_id: rp_id.into(), origins }
+        Self { core, options: Arc::new(options), relying_party }
+    }
+
+    /// Returns the relying party.
+    ///
+    /// # Errors
+    ///
+    /// `Misconfigured` if the host of every origin is an IP address.
+    pub(super) fn relying_party(&self) -> Result<&RelyingParty, AuthError> {
+        self.relying_party.as_ref().ok_or_else(|| {
+            AuthError::misconfigured("passkeys require a domain name as host of the origin")
+        })
     }
 
     /// Returns the path of the page for managing passkeys, if configured.
     pub(super) fn page(&self) -> Option<&str> {
         self.options.page.as_deref()
+    }
+
+    pub(super) fn related_origins(&self) -> &[String] {
+        &self.options.related
     }
 
     /// Starts a sign-in, with or without an email address. The response does not disclose whether
@@ -117,7 +129,7 @@ impl PasskeyService {
         ip: Option<&str>,
     ) -> Result<Ceremony, AuthError> {
         self.core.limits.ceremony(ip).await?;
-        let begun = self.webauthn.start_discoverable_authentication();
+        let begun = self.relying_party()?.webauthn.start_discoverable_authentication();
         let (options, mut state) = begun.map_err(AuthError::misconfigured)?;
         let mut options = json!(options.public_key);
         if !self.options.user_verification {
@@ -177,7 +189,10 @@ impl PasskeyService {
         let answer = serde_json::from_value(check::plain(credential));
         let answer = answer.map_err(|_| self.refuse("form", &client))?;
         let key = DiscoverableKey::from(&self.verifier(&kept)?);
-        let result = self.webauthn.finish_discoverable_authentication_v2(&answer, own.state, &key);
+        let result = self
+            .relying_party()?
+            .webauthn
+            .finish_discoverable_authentication_v2(&answer, own.state, &key);
         let result = result.map_err(|error| self.unproved(&error, &found, &client))?;
         let now = whole_millis(self.core.clock.now());
         let proof = FactorProof::new(kept.proves(result.user_verified()), now).by(&found.id);

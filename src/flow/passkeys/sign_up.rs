@@ -77,7 +77,12 @@ impl PasskeyService {
         };
         let handle = options::derived(&user);
         let shown = display_name.as_deref().unwrap_or(email.as_str());
-        let begun = self.webauthn.start_passkey_registration(handle, email.as_str(), shown, None);
+        let begun = self.relying_party()?.webauthn.start_passkey_registration(
+            handle,
+            email.as_str(),
+            shown,
+            None,
+        );
         let (creation, state) = begun.map_err(AuthError::misconfigured)?;
         let mut options = self.shaped(json!(creation.public_key));
         let state = self.preferring(&mut options, state)?;
@@ -141,10 +146,11 @@ impl PasskeyService {
         let (_, own) =
             self.take::<SignUpState>(challenge, kind, &client).await.map_err(unusable)?;
         let refuse = |reason| unusable(self.refuse(reason, &client));
-        let made = check::made(credential, &self.origins).map_err(refuse)?;
+        let made = check::made(credential, &self.relying_party()?.origins).map_err(refuse)?;
         let answer =
             serde_json::from_value(check::plain(credential)).map_err(|_| refuse("form"))?;
-        let passkey = self.webauthn.finish_passkey_registration(&answer, &own.state);
+        let passkey =
+            self.relying_party()?.webauthn.finish_passkey_registration(&answer, &own.state);
         let passkey =
             passkey.map_err(|error| options::explained(refuse("verification"), &error))?;
         let now = whole_millis(core.clock.now());

@@ -62,7 +62,7 @@ pub struct Password {
     workers: usize,
     queue: usize,
     below_floor: bool,
-    breached: Option<Breached>,
+    breached: Vec<Breached>,
     rules: Rules,
 }
 
@@ -75,7 +75,7 @@ impl Default for Password {
             workers: std::thread::available_parallelism().map_or(1, usize::from),
             queue: 256,
             below_floor: false,
-            breached: None,
+            breached: Vec::new(),
             rules: Rules::default(),
         }
     }
@@ -136,13 +136,14 @@ impl Password {
     }
 
     /// Rejects new passwords that a source knows from breaches. `outage` specifies the handling
-    /// while the source is not available. `PwnedPasswords` (feature `breached`) is such a source.
+    /// while the source is not available. `PwnedPasswords` (feature `breached`) is such a source. Call
+    /// it once for each source, such as a list of your own.
     ///
     /// NIST SP 800-63B-4 §3.1.1.2 requires that new passwords are compared with a list of passwords
     /// that are commonly used, expected or compromised. The [`policy`](Self::policy) rejects common
     /// ones and those made of the user's identifiers; this is the part about compromised ones.
     pub fn breach_check(mut self, source: impl BreachSource, outage: OnCheckFailure) -> Self {
-        self.breached = Some(Breached { source: Arc::new(source), outage });
+        self.breached.push(Breached { source: Arc::new(source), outage });
         self
     }
 

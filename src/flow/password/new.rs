@@ -24,7 +24,7 @@ pub(super) struct Hasher {
     pub(super) pool: HashPool,
     pub(super) policy: PasswordPolicy,
     pub(super) rules: Rules,
-    pub(super) breached: Option<Breached>,
+    pub(super) breached: Vec<Breached>,
     pub(super) sign_up: bool,
 }
 
@@ -41,12 +41,13 @@ impl NewPasswords for Hasher {
             (identifiers_of(user), |text: &str| self.rules.reasons(text, user));
         let text = NormalizedPassword::parse_with(raw, &policy, &identifiers, rules);
         let text = text.map_err(weak)?;
-        if let Some(breached) = &self.breached {
+        let mut unavailable = None;
+        for breached in &self.breached {
             match breached.source.knows(text.as_str()).await {
                 Ok(false) => {}
                 Ok(true) => return Err(weak(policy.breached())),
                 Err(error) if breached.outage == OnCheckFailure::Refuse => {
-                    return Err(AuthError::new(ErrorKind::Unavailable).with_source(error));
+                    unavailable = Some(error);
                 }
                 Err(error) => {
                     tracing::warn!(cause = ?error, "a new password was not checked for breaches");
@@ -55,6 +56,9 @@ impl NewPasswords for Hasher {
                     }
                 }
             }
+        }
+        if let Some(error) = unavailable {
+            return Err(AuthError::new(ErrorKind::Unavailable).with_source(error));
         }
         Ok(self.pool.hash(turn, text).await?)
     }

@@ -48,7 +48,7 @@ impl FromMembers for SignUpBody {
     fn read(members: &mut Members) -> Option<Self> {
         let email = members.required("email");
         let password = members.required("password");
-        let display_name = members.optional_line("display_name", LONGEST_NAME);
+        let display_name = members.optional_text("display_name", LONGEST_NAME);
         let user_metadata: Option<Map<String, Value>> = members.optional("user_metadata");
         let size = user_metadata.as_ref().and_then(|own| serde_json::to_vec(own).ok());
         if size.is_some_and(|text| text.len() > LARGEST_METADATA) {

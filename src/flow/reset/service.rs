@@ -85,7 +85,7 @@ impl PasswordResetService {
             let letter =
                 MailContent::new(MessageKind::ResetLink, to).with_link(link, minutes).about(about);
             let locale = user.user_metadata.get("locale").and_then(Value::as_str);
-            place.send(&letter.in_language(locale))?;
+            place.send(&letter.in_language(locale.or(client.language.as_deref())))?;
             let event = core.event(EventKind::PasswordResetRequested).user(&user.id);
             core.events.record(event.client(client));
         }

@@ -140,7 +140,8 @@ pub(super) fn read_access<DB: Db>(
     let created_at = columns.time()?;
     let last_seen_at = columns.time()?;
     let (factors, is_persistent) = columns.parsed(factors)?;
-    let client = ClientInfo { ip: columns.optional_text()?, user_agent: columns.optional_text()? };
+    let (ip, user_agent) = (columns.optional_text()?, columns.optional_text()?);
+    let client = ClientInfo { ip, user_agent, ..ClientInfo::default() };
     let transport = transport(&columns.text()?);
     let (provider, subject) = (columns.optional_text()?, columns.optional_text()?);
     let upstream_session = columns.optional_text()?;

@@ -76,7 +76,11 @@ pub(super) fn session(byte: u8, user: &UserId) -> SessionRow {
         access_expires_at: at(1000),
         refresh_expires_at: at(2000),
         factors: vec![FactorProof::new(Factor::Password, at(0))],
-        client: ClientInfo { ip: Some("::1".to_owned()), user_agent: Some("t\u{e9}st".to_owned()) },
+        client: ClientInfo {
+            ip: Some("::1".to_owned()),
+            user_agent: Some("t\u{e9}st".to_owned()),
+            ..ClientInfo::default()
+        },
         ..Session::new(id, user.clone(), Transport::Bearer, at(0))
     };
     SessionRow {
