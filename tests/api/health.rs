@@ -22,7 +22,7 @@ fn probe(auth: &Auth) -> TestClient {
 
 on_every_store! {
     async fn running_application_is_ready(bed: &Bed) {
-        let answer = probe(&bed.auth).get("/ready").await;
+        let answer = probe(&bed.bed.auth).get("/ready").await;
         assert_eq!((answer.status.as_u16(), answer.header("cache-control")), (200, "no-store".into()));
         let body = answer.json();
         assert_eq!(body["ready"], true);
