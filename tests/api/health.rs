@@ -95,7 +95,7 @@ async fn waiting_messages_are_counted_and_do_not_affect_readiness() {
         .rate_limits(RateLimits::disabled())
         .mailer(Stopped)
         .mail_queue_capacity(2)
-        .flow(EmailSignIn::new())
+        .flow(EmailSignIn::new().allow_sign_up(true))
         .build()
         .unwrap();
     let app = Router::new().nest("/auth", auth.router()).layer(auth.layer());
