@@ -22,7 +22,7 @@ fn probe(auth: &Auth) -> TestClient {
 
 on_every_store! {
     async fn running_application_is_ready(bed: &Bed) {
-        let answer = probe(&bed.auth).get("/ready").await;
+        let answer = probe(&bed.bed.auth).get("/ready").await;
         assert_eq!((answer.status.as_u16(), answer.header("cache-control")), (200, "no-store".into()));
         let body = answer.json();
         assert_eq!(body["ready"], true);
@@ -95,7 +95,7 @@ async fn waiting_messages_are_counted_and_do_not_affect_readiness() {
         .rate_limits(RateLimits::disabled())
         .mailer(Stopped)
         .mail_queue_capacity(2)
-        .flow(EmailSignIn::new())
+        .flow(EmailSignIn::new().allow_sign_up(true))
         .build()
         .unwrap();
     let app = Router::new().nest("/auth", auth.router()).layer(auth.layer());

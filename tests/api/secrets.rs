@@ -91,7 +91,7 @@ async fn debug_of_tokens_codes_and_keys_shows_no_secret() {
         .mailer(mailbox.clone())
         .sealing_keys([key])
         .flow(GitHub::new("id", SECRET))
-        .flow(EmailSignIn::new());
+        .flow(EmailSignIn::new().allow_sign_up(true));
     let builder_debug = format!("{builder:?}");
     let auth = builder.build().unwrap();
     let app = Router::new().nest("/auth", auth.router()).layer(auth.layer());
