@@ -1,5 +1,6 @@
 //! An API for a page on another host: open <http://app.example.localhost:3001> for a page of the same
-//! site, and <http://elsewhere.localhost:3001> for one of another site.
+//! site, <http://acme.tenants.example.localhost:3001> for one of a tenant, and
+//! <http://elsewhere.localhost:3001> for one of another site.
 //!
 //! ```sh
 //! cargo run --example spa
@@ -14,7 +15,7 @@ use axum::{
 };
 use std::{env, net::SocketAddr};
 use tokio::net::TcpListener;
-use tower_http::cors::CorsLayer;
+use tower_http::cors::{AllowOrigin, CorsLayer};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -23,18 +24,27 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let api = format!("http://api.example.localhost:{port}");
     let app = format!("http://app.example.localhost:{app_port}");
     let elsewhere = format!("http://elsewhere.localhost:{app_port}");
+    let tenants = format!("tenants.example.localhost:{app_port}");
 
     // Requests that change something are accepted from these origins only.
     let auth = Auth::builder(SqliteStore::memory().await?)
         .origin(&api)
         .origin(&app)
         .origin(&elsewhere)
+        .origin_suffix(&tenants)
+        .link_origin(&app)
         .flow(Password::new())
         .build()?;
 
     // Browsers let the pages of these origins read the responses, and send cookies and bodies.
+    let (pages, of_tenants) = ([app.clone(), elsewhere.clone()], format!(".{tenants}"));
+    let allowed = AllowOrigin::predicate(move |origin, _| {
+        let origin = origin.to_str().unwrap_or_default();
+        pages.iter().any(|page| page == origin)
+            || origin.starts_with("http://") && origin.ends_with(&of_tenants)
+    });
     let cors = CorsLayer::new()
-        .allow_origin([app.parse()?, elsewhere.parse()?])
+        .allow_origin(allowed)
         .allow_credentials(true)
         .allow_methods([Method::GET, Method::POST, Method::PATCH, Method::PUT, Method::DELETE])
         .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE])

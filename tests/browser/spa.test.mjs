@@ -68,6 +68,14 @@ test("a page on another host of the site signs in with cookies of the router's h
   await visitor.context.close();
 });
 
+test("a page of a tenant signs in with cookies of the router's host", async () => {
+  const visitor = await visit(app.replace("app.", "acme.tenants."));
+  const cookies = await signsInAndOut(visitor, "dan@example.com");
+  const host = new URL(api).hostname;
+  assert.deepEqual(cookies.map(({ name, domain }) => [name, domain]).sort(), [["auth", host], ["auth-refresh", host]]);
+  await visitor.context.close();
+});
+
 test("a page on another site signs in with bearer tokens and without cookies", async () => {
   const visitor = await visit(elsewhere);
   assert.deepEqual(await signsInAndOut(visitor, "bob@example.com"), []);
