@@ -26,7 +26,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let auth = Auth::builder(SqliteStore::open("app.db").await?)
         .origin("https://app.example.com")
         .trusted_proxy("10.0.0.0/8")
-        .mailer(SmtpMailer::from_url(&env::var("SMTP_URL")?, "Example <hello@example.com>")?)
+        .mailer(SmtpMailer::from_url(&env::var("SMTP_URL")?)?)
         .flow(Password::new().rule(|password, about| {
             let name = about.display_name.unwrap_or_default();
             if !name.is_empty() && password.contains(name) { Err("contains_name") } else { Ok(()) }

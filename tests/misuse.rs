@@ -104,6 +104,32 @@ const PROGRAMS: &[(&str, &str, &[&str])] = &[
         &["mismatched types", "expected `&FreshUser`, found `&AuthUser`"],
     ),
     (
+        "attempt_dropped",
+        "#![deny(unused_must_use)]
+         use authlayer::{AuthError, Client, services::Limiter};
+         pub async fn go(limiter: Limiter, client: Client) -> Result<(), AuthError> {
+             limiter.attempt(&client, \"ada\").await?;
+             Ok(())
+         }",
+        &["unused `Attempt` that must be used", "stays counted as a failure"],
+    ),
+    (
+        "new_account_of_a_peeked_challenge",
+        "use authlayer::{Factor, NewUser, services::NewAccount};
+         pub fn go(peeked: String) -> NewAccount {
+             NewAccount::new(NewUser::new()).challenge(Factor::EmailLink, peeked)
+         }",
+        &["mismatched types", "expected `Consumed<_>`, found `String`"],
+    ),
+    (
+        "step_up_by_a_consumed_challenge_alone",
+        "use authlayer::{AuthError, AuthUser, Client, services::{Consumed, SignIn}};
+         pub async fn go(door: SignIn, client: Client, user: AuthUser, code: Consumed<()>) -> Result<(), AuthError> {
+             door.step_up(&client, &user, code).await.map(drop)
+         }",
+        &["mismatched types", "expected `VerifiedFactor`, found `Consumed<()>`"],
+    ),
+    (
         "hook_of_another_database",
         "use authlayer::{HookError, SqliteStore, sqlx::PgConnection, store::CreatedUser};
          async fn hook(_: &mut PgConnection, _: &CreatedUser) -> Result<(), HookError> { Ok(()) }

@@ -29,7 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// ```
 /// use authlayer::{SmtpMailer, mail::SmtpError};
 ///
-/// let mailer = SmtpMailer::from_url("http://localhost", "Example <no-reply@example.com>");
+/// let mailer = SmtpMailer::new("http://localhost", "Example <no-reply@example.com>");
 /// assert!(matches!(mailer, Err(SmtpError::Url)));
 /// ```
 #[derive(Debug, thiserror::Error)]
@@ -42,7 +42,10 @@ pub enum SmtpError {
     #[error("smtp+plain is allowed only for a loopback host")]
     Insecure,
     /// The sender is not a valid mailbox.
-    #[error("invalid sender: write it as \"Example <no-reply@example.com>\"")]
+    #[error(
+        "invalid sender: write it as \"Example <no-reply@example.com>\", or percent-encoded as `from` in \
+         the URL: smtps://…?from=no-reply@example.com"
+    )]
     Sender,
     /// The certificate cannot be parsed, or TLS cannot be configured.
     #[error("TLS: {0}")]
@@ -60,7 +63,7 @@ pub enum SmtpError {
 ///
 /// fn configure(builder: AuthBuilder) -> Result<AuthBuilder, SmtpError> {
 ///     let url = "smtps://app:password@smtp.example.com";
-///     Ok(builder.mailer(SmtpMailer::from_url(url, "Example <no-reply@example.com>")?))
+///     Ok(builder.mailer(SmtpMailer::new(url, "Example <no-reply@example.com>")?))
 /// }
 /// ```
 pub struct SmtpMailer {
@@ -82,6 +85,31 @@ enum Security {
 }
 
 impl SmtpMailer {
+    /// Creates a mailer from a URL with the sender as its `from`, for example of an environment
+    /// variable. The sender is a percent-encoded mailbox, as in
+    /// `smtps://app:password@smtp.example.com?from=Example%20%3Cno-reply@example.com%3E`. The forms
+    /// of the URL are those of [`new`](Self::new).
+    ///
+    /// ```
+    /// use authlayer::{SmtpMailer, mail::SmtpError};
+    ///
+    /// # fn doc() -> Result<(), SmtpError> {
+    /// let mailer = SmtpMailer::from_url("smtps://app:secret@localhost?from=no-reply@example.com")?;
+    /// # Ok(()) }
+    /// # assert!(doc().is_ok());
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`SmtpError`] if the URL is invalid or has no valid sender, or TLS cannot be configured.
+    pub fn from_url(url: &str) -> Result<Self, SmtpError> {
+        let uri: Uri = url.parse().map_err(|_| SmtpError::Url)?;
+        let query = uri.query().unwrap_or_default().as_bytes();
+        let sender = form_urlencoded::parse(query).find(|(name, _)| name == "from");
+        let sender = sender.map(|(_, sender)| sender.into_owned()).unwrap_or_default();
+        Self::new(url, &sender)
+    }
+
     /// Creates a mailer from a URL and a sender.
     ///
     /// | scheme | transport | default port |
@@ -96,7 +124,7 @@ impl SmtpMailer {
     /// # Errors
     ///
     /// [`SmtpError`] if the URL or the sender is invalid, or TLS cannot be configured.
-    pub fn from_url(url: &str, sender: &str) -> Result<Self, SmtpError> {
+    pub fn new(url: &str, sender: &str) -> Result<Self, SmtpError> {
         let uri: Uri = url.parse().map_err(|_| SmtpError::Url)?;
         let authority = uri.authority().ok_or(SmtpError::Url)?;
         let (security, port) = match uri.scheme_str() {

@@ -69,7 +69,7 @@ impl Core {
                 let now = whole_millis(self.clock.now());
                 let (proof, report) = proof_of(&accepted, now);
                 let (about, info) = (user.clone(), client.info().clone());
-                let using = accepted.1.map(|using| using.at(now));
+                let using = accepted.1.map(|using| using.at(now)).transpose()?;
                 let resumed = self.resume_sign_in(&challenge, user, proof, using, info).await;
                 let outcome = resumed.map_err(|error| rejected(factor, error))?;
                 self.report_use(&about, client, report);
@@ -130,7 +130,8 @@ impl Core {
     ) -> Result<Outcome, AuthError> {
         let now = whole_millis(self.clock.now());
         let (proof, report) = proof_of(&accepted, now);
-        let relies_on = accepted.1.map_or(ReliesOn::Nothing, |using| ReliesOn::Use(using.at(now)));
+        let using = accepted.1.map(|using| using.at(now)).transpose()?;
+        let relies_on = using.map_or(ReliesOn::Nothing, ReliesOn::Use);
         let (own, session) = (user.user(), user.session());
         let outcome = self.step_up(own, session, StepUp { proof, relies_on }).await;
         let outcome = outcome.map_err(|error| rejected(factor, error))?;

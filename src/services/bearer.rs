@@ -228,7 +228,7 @@ impl Core {
         };
         let Some(user) = user.filter(User::is_active) else { return Ok(None) };
         if let Some(used) = found.using.filter(|used| !is_recorded(used.last_used_at(), now)) {
-            self.record_use(used.at(now));
+            self.record_use(used.at(now)?);
         }
         Ok(Some(Arc::new(authenticated(key, user))))
     }

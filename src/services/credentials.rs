@@ -99,7 +99,7 @@ impl<T> Credential<T> {
             user_id: self.user_id.clone(),
             id: self.id.clone(),
             expected: self.stored.clone(),
-            data: self.stored.clone(),
+            data: Some(self.stored.clone()),
             last_used_at: self.last_used_at,
             report: None,
         }
@@ -114,7 +114,8 @@ pub struct CredentialUse {
     pub(super) user_id: UserId,
     id: String,
     expected: Value,
-    data: Value,
+    /// The new data, or `None` if they cannot be written as JSON.
+    data: Option<Value>,
     last_used_at: Option<Timestamp>,
     report: Option<Box<(EventKind, MessageKind)>>,
 }
@@ -124,7 +125,7 @@ impl CredentialUse {
     pub(crate) fn of(row: &Row, data: Value) -> Self {
         let (user_id, id) = (row.user_id.clone(), row.id.clone());
         let (expected, last_used_at) = (row.data.clone(), row.last_used_at);
-        Self { user_id, id, expected, data, last_used_at, report: None }
+        Self { user_id, id, expected, data: Some(data), last_used_at, report: None }
     }
 
     /// Records an event and notifies the user once the use is recorded.
@@ -152,9 +153,15 @@ impl CredentialUse {
         self.user_id == *user
     }
 
-    pub(super) fn at(self, at: Timestamp) -> store::CredentialUpdate {
+    /// Returns the update of the credential.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Misconfigured`] for data that cannot be written as JSON.
+    pub(super) fn at(self, at: Timestamp) -> Result<store::CredentialUpdate, AuthError> {
         let Self { id: credential, expected, data, .. } = self;
-        store::CredentialUpdate { credential, expected, data, at }
+        let data = data.ok_or(ErrorKind::Misconfigured)?;
+        Ok(store::CredentialUpdate { credential, expected, data, at })
     }
 }
 
@@ -351,17 +358,21 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Credentials<T> {
         Credential::read(&row).ok_or_else(|| ErrorKind::Misconfigured.into())
     }
 
-    /// Describes a use that replaces the data, if they are unchanged until then.
+    /// Describes a use that replaces the data, if they are unchanged until then. With data that
+    /// cannot be written as JSON, the sign-in fails with [`ErrorKind::Misconfigured`].
     ///
-    /// # Errors
+    /// ```
+    /// use authlayer::services::{Credential, CredentialUse, Credentials};
     ///
-    /// [`ErrorKind::Misconfigured`] for data that cannot be written as JSON.
-    pub fn replacing(
-        &self,
-        credential: &Credential<T>,
-        data: T,
-    ) -> Result<CredentialUse, AuthError> {
-        Ok(CredentialUse { data: self.stored(data)?, ..credential.used() })
+    /// fn count(keys: &Credentials<u64>, key: &Credential<u64>) -> CredentialUse {
+    ///     keys.replacing(key, key.data + 1)
+    /// }
+    /// ```
+    pub fn replacing(&self, credential: &Credential<T>, data: T) -> CredentialUse {
+        let data = self.stored(data).inspect_err(|error| {
+            tracing::error!(kind = self.name, cause = %error, "a credential cannot be written");
+        });
+        CredentialUse { data: data.ok(), ..credential.used() }
     }
 
     /// Returns the stored form of the data.

@@ -248,7 +248,7 @@ impl SignIn {
         let proof = FactorProof::new(factor, at.unwrap_or(now));
         let proof = using.as_ref().map_or(proof, |using| proof.by(using.id()));
         let relies_on = match (using, &email) {
-            (Some(using), _) => ReliesOn::Use(using.at(now)),
+            (Some(using), _) => ReliesOn::Use(using.at(now)?),
             (None, Some(email)) if factor.is_mailbox() => ReliesOn::Email(email),
             (None, _) => ReliesOn::Nothing,
         };
@@ -306,7 +306,7 @@ impl Core {
         let now = whole_millis(self.clock.now());
         let proof = FactorProof::new(factor, at.unwrap_or(now));
         let proof = using.as_ref().map_or(proof, |using| proof.by(using.id()));
-        let using = using.map(|using| using.at(now));
+        let using = using.map(|using| using.at(now)).transpose()?;
         // A claim deletes all credentials but those that this sign-in verified.
         let used = using.iter().map(|using| using.credential.clone()).collect();
         let mailbox = email.filter(|email| user.email.as_ref() == Some(email));

@@ -1,6 +1,7 @@
 //! A flow outside of the crate with the registry and the services, on both databases.
 
 use std::{
+    collections::HashMap,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -507,5 +508,48 @@ async fn credentials_of_a_flow_are_added_and_removed() {
         assert_eq!(session["session"]["factors"][0]["method"], "ldap");
         drop((auth, app));
         database.remove().await;
+    }
+}
+
+/// Credentials with keys that JSON does not have.
+struct Grids;
+
+impl Flow for Grids {
+    type Service = Credentials<HashMap<(u8, u8), u8>>;
+
+    fn name(&self) -> &str {
+        "grids"
+    }
+
+    fn register(self, registry: &mut Registry) -> Result<Self::Service, ConfigError> {
+        Ok(registry.credentials("grid", CredentialOptions::default()))
+    }
+}
+
+/// A use whose data cannot be stored does not sign the user in, and leaves the credential as it is.
+#[tokio::test]
+async fn use_that_cannot_be_stored_fails_the_sign_in() {
+    for on in [On::Sqlite, On::Postgres] {
+        let database = Database::fresh(on).await;
+        let url = database.url();
+        let builder = match url.strip_prefix("sqlite:") {
+            Some(path) => Auth::builder(SqliteStore::open(path).await.unwrap()),
+            None => Auth::builder(PgStore::connect(&url).await.unwrap()),
+        };
+        let auth = builder.origin("http://localhost:3000").flow(Grids).build().unwrap();
+        let grids = auth.service::<Grids>().unwrap();
+        let user = auth.users().create(authlayer::NewUser::new()).await.unwrap();
+        let grid = grids.assign(&user.id, "one", HashMap::new()).await.unwrap();
+        let client = crate::support::client_of(&auth);
+        for (data, expected) in
+            [(HashMap::from([((1, 2), 3)]), Some(ErrorKind::Misconfigured)), (HashMap::new(), None)]
+        {
+            let first =
+                VerifiedFactor::asserted(&user.id, LDAP).using(grids.replacing(&grid, data));
+            let outcome = auth.services().sign_in().complete(&client, first).await;
+            assert_eq!(outcome.err().map(|error| error.kind()), expected, "{on:?}");
+            let used = grids.find("one").await.unwrap().unwrap().last_used_at;
+            assert_eq!(used.is_some(), expected.is_none(), "{on:?}");
+        }
     }
 }

@@ -53,7 +53,7 @@ impl Servers {
     }
 
     fn mailer(&self, scheme: &str, user: &str, name: &str) -> SmtpMailer {
-        let mailer = SmtpMailer::from_url(&self.url(scheme, user, name), SENDER).unwrap();
+        let mailer = SmtpMailer::new(&self.url(scheme, user, name), SENDER).unwrap();
         mailer
             .add_root_certificate(self.pem.as_bytes())
             .unwrap()
@@ -126,7 +126,7 @@ async fn untrusted_or_unresponsive_servers_receive_no_message() {
         ("no STARTTLS", servers.mailer("smtp", user, "plain"), false),
         (
             "unknown certificate",
-            SmtpMailer::from_url(&servers.url("smtps", user, "implicit"), SENDER).unwrap(),
+            SmtpMailer::new(&servers.url("smtps", user, "implicit"), SENDER).unwrap(),
             false,
         ),
     ] {
@@ -183,7 +183,28 @@ fn insecure_mailer_configuration_is_rejected() {
         ("smtps://user@mail.example.com", SENDER, "smtps://"),
         ("smtps://mail.example.com", "Example\r\nBcc: eve@example.com", "sender"),
     ] {
-        let error = SmtpMailer::from_url(url, sender).expect_err(url).to_string();
+        let error = SmtpMailer::new(url, sender).expect_err(url).to_string();
         assert!(error.contains(word), "{url}: {error}");
+    }
+}
+
+/// The sender is part of the URL, percent-encoded or not.
+#[tokio::test]
+async fn url_specifies_the_sender() {
+    let mut servers = Servers::start();
+    for (from, name) in [
+        ("no-reply@example.com", ""),
+        ("Example%20%3Cno-reply@example.com%3E", "Example"),
+        ("Example+%3Cno-reply%40example.com%3E&x=1", "Example"),
+    ] {
+        let url = format!("{}?from={from}", servers.url("smtp+plain", "", "plain"));
+        SmtpMailer::from_url(&url).unwrap().send(message()).await.unwrap();
+        let raw = servers.accepted()["raw"].as_str().unwrap().to_owned();
+        let sender = raw.lines().find_map(|line| line.strip_prefix("From: ")).unwrap();
+        assert!(sender.starts_with(name) && sender.contains("no-reply@example.com"), "{sender}");
+    }
+    for url in ["smtps://localhost", "smtps://localhost?from=", "smtps://localhost?from=Example"] {
+        let error = SmtpMailer::from_url(url).expect_err(url).to_string();
+        assert!(error.contains("sender") && error.contains("from"), "{url}: {error}");
     }
 }
