@@ -83,6 +83,7 @@ pub use code_challenges::CodeChallenges;
 pub use code_factor::CodeFactor;
 pub use code_handlers::CodeHandler;
 pub(crate) use code_handlers::{AnyCodes, CodeHandlers, Handled};
+pub use code_links::DeliveredLink;
 pub use consumed::{Consumed, FreshUser, Owner};
 pub use credential_options::CredentialOptions;
 pub(crate) use credentials::CredentialKinds;
