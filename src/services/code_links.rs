@@ -5,6 +5,8 @@
 //! conditional write, and another code invalidates the earlier link. It does not depend on the
 //! remaining attempts, since it cannot be guessed.
 
+use std::fmt;
+
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
@@ -12,6 +14,7 @@ use super::{
     Client, CodeChallenges, Consumed, Core, Owner, PendingChallenge,
     code::locale_of,
     consumed::{Secrets, Stored},
+    delivery::LinkPage,
 };
 use crate::{
     clock::whole_millis,
@@ -21,12 +24,22 @@ use crate::{
     },
     error::{AuthError, ErrorKind},
     event::EventKind,
-    model::{Transport, User, UserId},
+    model::{Email, Transport, User, UserId},
     store::{Challenge, ChallengeKind},
 };
 
-/// A valid link. Reading it consumes nothing.
-pub(crate) struct DeliveredLink {
+/// A valid link that was sent together with a code. Reading it consumed nothing.
+///
+/// ```
+/// use authlayer::services::DeliveredLink;
+///
+/// /// Requires a click on a button in every browser but the one that requested the link.
+/// fn needs_confirmation(link: &DeliveredLink) -> bool {
+///     !link.is_same_browser()
+/// }
+/// ```
+#[must_use = "`CodeChallenges::consume_link` consumes it"]
+pub struct DeliveredLink {
     challenge: Challenge,
     stored: Stored,
     is_same_browser: bool,
@@ -34,18 +47,47 @@ pub(crate) struct DeliveredLink {
 
 impl DeliveredLink {
     /// Returns `true` in the browser that requested the link.
-    pub(crate) fn is_same_browser(&self) -> bool {
+    ///
+    /// ```
+    /// # use authlayer::services::DeliveredLink;
+    /// # fn doc(link: &DeliveredLink) -> bool {
+    /// link.is_same_browser()
+    /// # }
+    /// ```
+    pub fn is_same_browser(&self) -> bool {
         self.is_same_browser
     }
 
-    /// Returns the email address that the link was sent to.
-    pub(crate) fn recipient(&self) -> &str {
-        self.stored.recipient.as_deref().unwrap_or_default()
+    /// Returns the email address that the link was sent to, with most of it masked, for the question
+    /// whether the person wants to continue.
+    ///
+    /// ```
+    /// # use authlayer::services::DeliveredLink;
+    /// # fn doc(link: &DeliveredLink) -> String {
+    /// link.masked_recipient()
+    /// # }
+    /// ```
+    pub fn masked_recipient(&self) -> String {
+        Email::parse(self.stored.recipient.as_deref().unwrap_or_default())
+            .map_or_else(|_| String::new(), |email| email.masked())
     }
 
     /// Returns the user that the link was issued for.
-    pub(crate) fn user_id(&self) -> Option<&UserId> {
+    ///
+    /// ```
+    /// # use authlayer::{UserId, services::DeliveredLink};
+    /// # fn doc(link: &DeliveredLink) -> Option<&UserId> {
+    /// link.user_id()
+    /// # }
+    /// ```
+    pub fn user_id(&self) -> Option<&UserId> {
         self.challenge.user_id.as_ref()
+    }
+}
+
+impl fmt::Debug for DeliveredLink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DeliveredLink").field("user", &self.user_id()).finish_non_exhaustive()
     }
 }
 
@@ -65,13 +107,26 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> CodeChallenges<T> 
         self.begin(client, owner, recipient, stored).await
     }
 
-    /// Returns the valid link of a token.
+    /// Returns the valid link of a token, without consuming it: programs that check the links of a
+    /// message open it too.
+    ///
+    /// ```
+    /// use authlayer::{AuthError, Client, services::CodeChallenges};
+    ///
+    /// async fn address(
+    ///     codes: &CodeChallenges<()>,
+    ///     client: &Client,
+    ///     token: &str,
+    /// ) -> Result<String, AuthError> {
+    ///     Ok(codes.peek_link(client, token).await?.masked_recipient())
+    /// }
+    /// ```
     ///
     /// # Errors
     ///
     /// [`ErrorKind::InvalidLink`] for a token that is unknown, used, expired, or replaced by a
     /// newer one; [`ErrorKind::Unavailable`].
-    pub(crate) async fn peek_link(
+    pub async fn peek_link(
         &self,
         client: &Client,
         token: &str,
@@ -93,23 +148,47 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> CodeChallenges<T> 
         Ok(DeliveredLink { challenge, stored, is_same_browser })
     }
 
-    /// Consumes a link together with its code.
+    /// Consumes a link together with its code. A challenge that was issued for a session can be
+    /// consumed only on that session.
+    ///
+    /// ```
+    /// use authlayer::{AuthError, Client, ErrorKind, services::{CodeChallenges, Consumed}};
+    ///
+    /// async fn follow(
+    ///     codes: &CodeChallenges<()>,
+    ///     client: &Client,
+    ///     (token, confirmed): (&str, bool),
+    /// ) -> Result<Consumed<()>, AuthError> {
+    ///     let link = codes.peek_link(client, token).await?;
+    ///     if !confirmed && !link.is_same_browser() {
+    ///         return Err(ErrorKind::ConfirmRequired.into());
+    ///     }
+    ///     codes.consume_link(client, link).await
+    /// }
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidLink`] if another request was first; [`ErrorKind::Unavailable`].
-    pub(crate) async fn consume_link(
+    /// [`ErrorKind::InvalidLink`] if another request was first; [`ErrorKind::Unauthenticated`]
+    /// without the session; [`ErrorKind::Unavailable`].
+    ///
+    /// # Security
+    ///
+    /// In a browser that did not request the link, ask for confirmation first: another person may
+    /// have requested it to be signed in there.
+    pub async fn consume_link(
         &self,
         client: &Client,
         link: DeliveredLink,
     ) -> Result<Consumed<T>, AuthError> {
         let core = self.services.core()?;
         let DeliveredLink { challenge, stored, .. } = link;
+        let user = stored.session_user(client).await?;
         let (id, code) = (&challenge.id, challenge.code.as_ref());
         let taken = core.challenges.take_challenge(id, code, core.clock.now()).await?;
         let taken = taken.ok_or(ErrorKind::InvalidLink)?;
         stored.restore(&taken, client);
-        Consumed::new(&taken, stored, None, Secrets::random()?)
+        Consumed::new(&taken, stored, user, Secrets::random()?)
     }
 
     /// Returns the challenge that a link belongs to.
@@ -178,6 +257,12 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> CodeChallenges<T> 
             ..challenge.clone()
         };
         core.challenges.insert_challenge(&link).await?;
-        Ok(Some(core.mail_link("sign-in-link", page, token.to_token().expose())))
+        let token = token.to_token();
+        Ok(Some(match page {
+            LinkPage::SignIn(page) => core.mail_link("sign-in-link", page, token.expose()),
+            LinkPage::Custom(page) => {
+                format!("{}{page}#token={}", core.origins.first(), token.expose())
+            }
+        }))
     }
 }

@@ -66,6 +66,7 @@ impl fmt::Debug for CodeMessage<'_> {
 /// | [`max_attempts`](Self::max_attempts) | 5; 1 to 10 |
 /// | [`resend_interval`](Self::resend_interval) | a minute between two codes to a recipient, after the first three |
 /// | [`replaces_older`](Self::replaces_older) | off |
+/// | [`link`](Self::link) | none |
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct CodeOptions {
@@ -74,8 +75,17 @@ pub struct CodeOptions {
     pub(crate) attempts: u32,
     pub(crate) interval: Duration,
     /// The page of the link that is sent together with the code.
-    pub(crate) link: Option<String>,
+    pub(crate) link: Option<LinkPage>,
     pub(crate) replaces_older: bool,
+}
+
+/// The page of a link that is sent together with a code.
+#[derive(Clone, Debug)]
+pub(crate) enum LinkPage {
+    /// The page that signs in: that of the ready pages, or else this one.
+    SignIn(String),
+    /// A page of the application.
+    Custom(&'static str),
 }
 
 impl Default for CodeOptions {
@@ -129,9 +139,22 @@ impl CodeOptions {
         self
     }
 
-    /// Sends a link to a page of the application together with the code. Only emails have one.
-    pub(crate) fn link(mut self, page: String) -> Self {
-        self.link = Some(page);
+    /// Sends a link to a page of the application together with the code, with a token in the fragment
+    /// (`#token=…`). Only codes that are delivered [by email](super::Mail::codes) have one.
+    /// [`CodeChallenges::consume_link`](super::CodeChallenges::consume_link) accepts the token.
+    ///
+    /// ```
+    /// use authlayer::services::CodeOptions;
+    /// let options = CodeOptions::default().link("/confirm");
+    /// ```
+    pub fn link(mut self, page: &'static str) -> Self {
+        self.link = Some(LinkPage::Custom(page));
+        self
+    }
+
+    /// Sends a link to the page that signs in, of the ready pages or of the application.
+    pub(crate) fn sign_in_link(mut self, page: String) -> Self {
+        self.link = Some(LinkPage::SignIn(page));
         self
     }
 

@@ -96,7 +96,7 @@ impl Flow for EmailSignIn {
         if registry.core().outbox.is_none() {
             return Err(refused("a mailer is required: add .mailer(…)"));
         }
-        let options = CodeOptions::default().resend_interval(self.interval).link(self.page);
+        let options = CodeOptions::default().resend_interval(self.interval).sign_in_link(self.page);
         let (kind, factor) = (MessageKind::SignInLink, Factor::EmailCode);
         let codes = registry.codes_by_mail(service::PURPOSE, factor, options, kind);
         let service = EmailSignInService::new(registry.services(), codes, self.allow_sign_up);

@@ -105,9 +105,8 @@ impl EmailSignInService {
                 !own.user().is_anonymous && link.user_id() != Some(&own.user().id)
             });
             if is_other || !link.is_same_browser() {
-                let email = Email::parse(link.recipient()).map_err(|_| ErrorKind::InvalidLink)?;
                 let error = AuthError::new(ErrorKind::ConfirmRequired);
-                return Err(error.with_extension("address", email.masked()));
+                return Err(error.with_extension("address", link.masked_recipient()));
             }
         }
         core.sessions.options().resolve_transport(client.options().transport)?;
