@@ -35,78 +35,85 @@ async function take(page, name) {
 const submit = (page, form = "main form") =>
   page.locator(`${form} button:not([type=button])`).first().click();
 
+const EMAIL = "ada@example.com";
 // Every page in one appearance, and some in the others.
 const SOME = ["sign-in", "sign-up", "security"];
+
+async function takeAll(origin, mode, options) {
+  const { page, close } = await visit(browser, options);
+  const picture = async (name) => {
+    if (mode === "narrow" || SOME.includes(name)) await take(page, `${name}-${mode}`);
+  };
+  const show = async (place, name = place) => {
+    await page.goto(`${origin}/account/${place}`);
+    await picture(name);
+  };
+  for (const place of ["sign-in", "sign-up", "email", "forgot", "sign-out"]) await show(place);
+  await show("nowhere", "error");
+  await signUp(page, origin, EMAIL, "/account/security");
+  await page.waitForURL("**/account/verify");
+  await picture("verify");
+  await page.locator("input[name=code]").fill(await lastCode(origin, EMAIL));
+  await submit(page);
+  await page.waitForURL("**/account/security");
+  await show("step-up");
+  await page.goto(`${origin}/account/security`);
+  await page.locator("#totp form[action$='security/totp'] button").last().click();
+  await page.locator("#secret").waitFor();
+  await picture("totp");
+  const secret = (await page.locator("#secret").textContent()).trim();
+  await page.locator("input[name=code]").fill(await totp(secret, await now(origin)));
+  await submit(page);
+  await page.locator(".codes code").last().waitFor();
+  await picture("recovery-codes");
+  await show("security");
+  await page.goto(`${origin}/account/forgot`);
+  await page.locator("input[name=email]").fill(EMAIL);
+  await submit(page);
+  await page.goto(await lastLink(origin, EMAIL));
+  await picture("reset");
+  for (const place of ["sign-in-link", "undo-email-change", "cancel-recovery"]) await show(place);
+  await close();
+}
+
 for (const [mode, width, colorScheme, locale] of [
   ["narrow", 320, "light", "en"],
   ["wide-dark", 1280, "dark", "en"],
   ["narrow-ar", 320, "light", "ar"],
 ]) {
-  test(`pages are pictured, ${mode}`, async (t) => {
+  test(`pages are pictured, ${mode}`, async () => {
     const oidc = [{ id: "corp", issuer: "http://localhost:9", client_id: "corp", client_secret: "x" }];
     const bed = await testbed({ pages: true, verify_email: true, limits: false, oidc });
-    t.after(() => stop(bed.server));
-    const { origin } = bed;
-    const viewport = { width, height: 600 };
-    const { page, close } = await visit(browser, { colorScheme, viewport, locale });
-    const picture = async (name) => {
-      if (mode === "narrow" || SOME.includes(name)) await take(page, `${name}-${mode}`);
-    };
-    const show = async (place, name = place) => {
-      await page.goto(`${origin}/account/${place}`);
-      await picture(name);
-    };
-    const email = "ada@example.com";
-    for (const place of ["sign-in", "sign-up", "email", "forgot", "sign-out"]) await show(place);
-    await show("nowhere", "error");
-    await signUp(page, origin, email, "/account/security");
-    await page.waitForURL("**/account/verify");
-    await picture("verify");
-    await page.locator("input[name=code]").fill(await lastCode(origin, email));
-    await submit(page);
-    await page.waitForURL("**/account/security");
-    await show("step-up");
-    await page.goto(`${origin}/account/security`);
-    await page.locator("#totp form[action$='security/totp'] button").last().click();
-    await page.locator("#secret").waitFor();
-    await picture("totp");
-    const secret = (await page.locator("#secret").textContent()).trim();
-    await page.locator("input[name=code]").fill(await totp(secret, await now(origin)));
-    await submit(page);
-    await page.locator(".codes code").last().waitFor();
-    await picture("recovery-codes");
-    await show("security");
-    await page.goto(`${origin}/account/forgot`);
-    await page.locator("input[name=email]").fill(email);
-    await submit(page);
-    await page.goto(await lastLink(origin, email));
-    await picture("reset");
-    for (const place of ["sign-in-link", "undo-email-change", "cancel-recovery"]) await show(place);
-    await close();
+    try {
+      await takeAll(bed.origin, mode, { colorScheme, locale, viewport: { width, height: 600 } });
+    } finally {
+      await stop(bed.server);
+    }
   });
 }
 
-test("the pages of the quickstart are pictured", async (t) => {
+test("the pages of the quickstart are pictured", async () => {
   const port = await freePort();
   const folder = await mkdtemp(join(tmpdir(), "authlayer-"));
   const server = await start("quickstart", { PORT: String(port), DATABASE: join(folder, "app.db") });
-  t.after(async () => {
+  try {
+    const { page, close } = await visit(browser, { viewport: { width: 640, height: 600 } });
+    const origin = `http://localhost:${port}`;
+    await page.goto(`${origin}/account/sign-in`);
+    await take(page, "quickstart-sign-in");
+    await page.goto(`${origin}/account/sign-up`);
+    await page.locator("input[name=display_name]").fill("Ada Lovelace");
+    await page.locator("input[name=email]").fill("ada@example.com");
+    await page.locator("input[name=password]").fill("zq8 xw2v plum");
+    await submit(page);
+    await page.getByText("Hello, ").waitFor();
+    await page.goto(`${origin}/account/security`);
+    await take(page, "quickstart-account");
+    await close();
+  } finally {
     await stop(server);
     await rm(folder, { recursive: true });
-  });
-  const { page, close } = await visit(browser, { viewport: { width: 640, height: 600 } });
-  const origin = `http://localhost:${port}`;
-  await page.goto(`${origin}/account/sign-in`);
-  await take(page, "quickstart-sign-in");
-  await page.goto(`${origin}/account/sign-up`);
-  await page.locator("input[name=display_name]").fill("Ada Lovelace");
-  await page.locator("input[name=email]").fill("ada@example.com");
-  await page.locator("input[name=password]").fill("zq8 xw2v plum");
-  await submit(page);
-  await page.goto(`${origin}/account/security`);
-  await take(page, "quickstart-account");
-  await close();
-  await stop(server);
+  }
 });
 
 test("each picture is committed", async () => {
