@@ -3,7 +3,7 @@
 use super::{Account, AddedCredential, Addition, Core, Removal};
 use crate::{
     error::{AuthError, ErrorKind},
-    model::{CredentialTag, Factor, Session, User},
+    model::{CredentialTag, Factor, Session, User, UserId},
     session::{IssuedTokens, SessionTransition},
     store::{
         AccountWrites, Applied, ChallengeKind, Credential, CredentialKind, Dependents, EndSessions,
@@ -45,11 +45,11 @@ impl Core {
 
     /// Returns what ends with a credential that is a factor: the other sessions on which it was
     /// verified, remembered devices, and with the last second factor recovery codes and two-step
-    /// verification.
+    /// verification. Without a session, all sessions end.
     pub(crate) async fn factor_removal(
         &self,
         user: &User,
-        session: &Session,
+        session: Option<&Session>,
         credential: &Credential,
         factor: Factor,
     ) -> Result<Removal, AuthError> {
@@ -71,10 +71,13 @@ impl Core {
                 on: among(&|account| self.has_second_factor(account)),
             },
         ];
-        let end = EndSessions::OfCredential {
-            factor: factor.as_str(),
-            tag: CredentialTag::of(&credential.id).to_text(),
-            except: session.id,
+        let end = match session {
+            Some(session) => EndSessions::OfCredential {
+                factor: factor.as_str(),
+                tag: CredentialTag::of(&credential.id).to_text(),
+                except: session.id,
+            },
+            None => EndSessions::All,
         };
         Ok(Removal { end, forgets_devices: true, dependents, ..Removal::default() })
     }
@@ -84,7 +87,7 @@ impl Core {
     pub(super) async fn removal_of(
         &self,
         user: &User,
-        session: &Session,
+        session: Option<&Session>,
         credential: &Credential,
     ) -> Result<Removal, AuthError> {
         let alone = Account::new(user.clone(), vec![credential.clone()]);
@@ -138,14 +141,20 @@ impl Core {
                 self.sessions.were_ended(user, ended.count());
                 Ok(None)
             }
-            Applied::Unmet(Unmet::Removal) => {
-                let own = self.credentials.list_credentials(user).await?;
-                let exists = own.iter().any(|own| own.id == *id);
-                let error = if exists { ErrorKind::LastCredential } else { ErrorKind::NotFound };
-                Err(error.into())
-            }
+            Applied::Unmet(Unmet::Removal) => Err(self.not_removed(user, id).await?.into()),
             Applied::Unmet(Unmet::Taken) => Err(self.step_up_required(session).await),
             _ => Err(ErrorKind::InvalidToken.into()),
         }
+    }
+
+    /// Returns the error of a credential that a transition did not remove.
+    pub(super) async fn not_removed(
+        &self,
+        user: &UserId,
+        id: &str,
+    ) -> Result<ErrorKind, AuthError> {
+        let own = self.credentials.list_credentials(user).await?;
+        let exists = own.iter().any(|own| own.id == id);
+        Ok(if exists { ErrorKind::LastCredential } else { ErrorKind::NotFound })
     }
 }

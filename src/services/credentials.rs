@@ -7,23 +7,22 @@ use jiff::Timestamp;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
-use super::{Core, CredentialOptions, FreshUser, Services, new_user_id};
+use super::{Core, CredentialOptions, Services, new_user_id};
 use crate::{
     clock::whole_millis,
     error::{AuthError, ErrorKind},
     event::EventKind,
-    mail::{MessageKind, Occasion},
+    mail::MessageKind,
     model::{Factor, UserId},
-    session::AuthUser,
-    store::{self, AccountWrites, Applied, Credential as Row, CredentialKind, Requirement, Unmet},
+    store::{self, Credential as Row, CredentialKind},
 };
 
 pub(super) const TAKEN: ErrorKind =
     ErrorKind::custom(StatusCode::CONFLICT, "credential_taken", "This is in use already");
-const TOO_MANY: ErrorKind =
+pub(super) const TOO_MANY: ErrorKind =
     ErrorKind::custom(StatusCode::CONFLICT, "too_many_credentials", "Remove another one first");
-const ADDED: EventKind = EventKind::custom("credential_added");
-const REMOVED: EventKind = EventKind::custom("credential_removed");
+pub(super) const ADDED: EventKind = EventKind::custom("credential_added");
+pub(super) const REMOVED: EventKind = EventKind::custom("credential_removed");
 
 /// The members of the data of a second factor: the mark, and the data of the flow.
 const MARK: &str = "$second_factor";
@@ -167,7 +166,7 @@ impl fmt::Debug for CredentialUse {
 
 /// Credentials of one kind.
 pub struct Credentials<T> {
-    services: Services,
+    pub(super) services: Services,
     name: &'static str,
     options: CredentialOptions,
     data: PhantomData<fn(T) -> T>,
@@ -180,6 +179,10 @@ impl<T> Credentials<T> {
 
     pub(super) fn kind(&self) -> CredentialKind {
         CredentialKind::Custom(self.name)
+    }
+
+    pub(super) fn options(&self) -> &CredentialOptions {
+        &self.options
     }
 
     pub(super) fn factor(&self) -> Option<Factor> {
@@ -251,84 +254,6 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Credentials<T> {
     /// Returns the row of a new credential.
     pub(super) fn new_row(&self, user: &UserId, lookup: &str, data: T) -> Result<Row, AuthError> {
         self.row(&*self.services.core()?, user, lookup, data)
-    }
-
-    /// Adds a credential in one transaction with the session, which must still exist. The user is
-    /// notified.
-    ///
-    /// # Errors
-    ///
-    /// `credential_taken` (409) if any user has a credential with this lookup;
-    /// `too_many_credentials` (409); [`ErrorKind::InvalidToken`] if the session has ended.
-    pub async fn add(
-        &self,
-        user: &FreshUser,
-        lookup: &str,
-        data: T,
-    ) -> Result<Credential<T>, AuthError> {
-        let core = self.services.core()?;
-        let (owner, session) = (user.user(), user.session());
-        let row = self.row(&core, &owner.id, lookup, data)?;
-        let write = |own: &crate::model::User| {
-            own.is_active().then(|| AccountWrites {
-                requires: vec![Requirement::session(session)],
-                add: Some(row.clone()),
-                add_at_most: Some(self.options.max_per_user),
-                ..AccountWrites::new(own.clone())
-            })
-        };
-        match core.users.apply(&owner.id, &write).await? {
-            Applied::Done(_) => {}
-            Applied::Unmet(Unmet::Taken) => return Err(TAKEN.into()),
-            Applied::Unmet(Unmet::Limit) => return Err(TOO_MANY.into()),
-            _ => return Err(ErrorKind::InvalidToken.into()),
-        }
-        let event = core.event(ADDED).user(&owner.id).session(session.id);
-        core.events.record(event.reason(self.name));
-        if self.options.notifies {
-            let about = Occasion::of(&session.client).what(self.name);
-            core.notify(owner, self.options.added_message, about);
-        }
-        Credential::read(&row).ok_or_else(|| ErrorKind::Misconfigured.into())
-    }
-
-    /// Removes a credential of the user, unless it is the last one that can sign in. The user is
-    /// notified. If it is a second factor, the other sessions on which it was verified end, and
-    /// remembered devices are forgotten.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::NotFound`], also for a credential of another user;
-    /// [`ErrorKind::LastCredential`]; [`ErrorKind::InvalidToken`] if the session has ended.
-    pub async fn remove(&self, user: &FreshUser, id: &str) -> Result<(), AuthError> {
-        let core = self.services.core()?;
-        self.remove_on(&core, user.auth(), id).await
-    }
-
-    /// Removes a credential that only gives access, such as a key, without recent authentication.
-    /// Otherwise like [`remove`](Self::remove).
-    ///
-    /// # Errors
-    ///
-    /// As [`remove`](Self::remove).
-    pub async fn revoke(&self, user: &AuthUser, id: &str) -> Result<(), AuthError> {
-        let core = self.services.core()?;
-        self.remove_on(&core, user, id).await
-    }
-
-    async fn remove_on(&self, core: &Core, user: &AuthUser, id: &str) -> Result<(), AuthError> {
-        let all = core.credentials.list_credentials(&user.user().id).await?;
-        let own = all.iter().find(|own| own.kind == self.kind() && own.id == id);
-        let own = own.ok_or(ErrorKind::NotFound)?;
-        let removal = core.removal_of(user.user(), user.session(), own).await?;
-        core.remove_credential(user.session(), own, removal).await?;
-        let event = core.event(REMOVED).user(&user.user().id).session(user.session().id);
-        core.events.record(event.reason(self.name));
-        if self.options.notifies {
-            let about = Occasion::of(&user.session().client).what(self.name);
-            core.notify(user.user(), MessageKind::FactorRemoved, about);
-        }
-        Ok(())
     }
 
     /// Adds a credential without a session, for administration and import. No message is sent.

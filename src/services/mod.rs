@@ -6,6 +6,7 @@
 //! never a session.
 
 mod account;
+mod account_changes;
 mod account_recovery;
 mod answer;
 mod api_key;
@@ -53,6 +54,7 @@ mod recovery_waiver;
 mod remembered;
 mod second_factors;
 mod second_step;
+mod session_credentials;
 mod sign_in;
 mod sign_up;
 mod ticket;
@@ -72,6 +74,7 @@ use std::{
 #[cfg(feature = "password")]
 pub(crate) use account::password_credential;
 pub(crate) use account::{PasswordChange, ReliesOn, StepUp, new_user_id};
+pub use account_changes::{AccountChange, Accounts};
 pub(crate) use bearer::Bearers;
 pub use bearer::{BearerIdentity, BearerScheme, BearerTokens};
 pub(crate) use changes::{AddedCredential, Addition, Removal};

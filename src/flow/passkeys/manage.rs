@@ -294,7 +294,7 @@ impl PasskeyService {
             return Err(self.core.step_up_required(session).await);
         }
         let (about, factor) = (Occasion::of(client).what(kept.described()), kept.factor());
-        let removal = self.core.factor_removal(user, session, gone, factor).await?;
+        let removal = self.core.factor_removal(user, Some(session), gone, factor).await?;
         let once = self.core.recovery_use(authority, session, Replacement::Remove, factor).await?;
         let removal = Removal { renews, once, ..removal };
         let issued = self.core.remove_credential(session, gone, removal).await?;

@@ -293,7 +293,7 @@ impl TotpService {
         let core = &self.core;
         let found = self.apps(user).await?.into_iter().find(|(row, _)| row.id == id);
         let (row, app) = found.ok_or(ErrorKind::NotFound)?;
-        let removal = core.factor_removal(user, session, &row, Factor::Totp).await?;
+        let removal = core.factor_removal(user, Some(session), &row, Factor::Totp).await?;
         let once = core.recovery_use(authority, session, Replacement::Remove, Factor::Totp).await?;
         let removal = Removal { once, ..removal };
         core.remove_credential(session, &row, removal).await?;
