@@ -34,6 +34,7 @@ mod facts;
 mod fresh;
 pub(crate) mod identity;
 mod key_cache;
+mod greeting;
 mod limiter;
 mod logged;
 mod mail;
