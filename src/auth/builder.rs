@@ -20,7 +20,7 @@ use crate::{
     },
     hook::{AnyHook, AuthHook},
     limit::{Limits, RateLimits},
-    mail::{AnyMailer, DefaultTemplates, Mailer, Templates, outbox::Outbox, queue::Queue},
+    mail::{AnyMailer, Mailer, Templates, outbox::Outbox, queue::Queue},
     model::UsernameRules,
     origin::OriginOptions,
     provider::Providers,
@@ -70,7 +70,7 @@ pub struct AuthBuilder {
     pub(super) record_access_denied: bool,
     hooks: Vec<Arc<dyn AnyHook>>,
     mailer: Option<Arc<dyn AnyMailer>>,
-    templates: Arc<dyn Templates>,
+    templates: Option<Arc<dyn Templates>>,
     mail_queue_capacity: u32,
     notices: bool,
     limits: RateLimits,
@@ -109,7 +109,7 @@ impl AuthBuilder {
             record_access_denied: false,
             hooks: Vec::new(),
             mailer: None,
-            templates: Arc::new(DefaultTemplates::default()),
+            templates: None,
             mail_queue_capacity: MAIL_QUEUE,
             notices: true,
             limits: RateLimits::default(),
@@ -201,9 +201,10 @@ impl AuthBuilder {
         self
     }
 
-    /// Replaces the templates of messages.
+    /// Replaces the templates of messages. Without it, the flow `Pages` renders them with its words
+    /// and its theme, and without that flow they are in English.
     pub fn templates(mut self, templates: impl Templates) -> Self {
-        self.templates = Arc::new(templates);
+        self.templates = Some(Arc::new(templates));
         self
     }
 

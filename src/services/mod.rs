@@ -35,6 +35,7 @@ mod facts;
 mod fresh;
 pub(crate) mod identity;
 mod key_cache;
+mod greeting;
 mod limiter;
 mod logged;
 mod mail;
