@@ -1,34 +1,26 @@
-//! A page with sign-up, passwords and passkeys: <http://localhost:3000>.
+//! Sign-up, sign-in and the account by the pages of the crate: <http://localhost:3000>.
+use std::{env, net::SocketAddr};
 
-use authlayer::{Auth, AuthUser, Passkeys, Password, RequireUser, SqliteStore};
-use axum::{Json, Router, response::Html, routing::get};
-use std::net::SocketAddr;
+use authlayer::{Auth, AuthUser, Pages, Password, RequireUser, SqliteStore, Theme};
+use axum::{Router, routing::get};
 
 #[tokio::main]
-async fn main() {
-    if let Err(error) = run().await {
-        eprintln!("{error}");
-        std::process::exit(1);
-    }
-}
-
-async fn run() -> Result<(), Box<dyn std::error::Error>> {
-    let port = std::env::var("PORT").unwrap_or_else(|_| "3000".to_owned());
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let port = env::var("PORT").unwrap_or_else(|_| "3000".to_owned());
+    let database = env::var("DATABASE").unwrap_or_else(|_| "app.db".to_owned());
     let origin = format!("http://localhost:{port}");
-    let database = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/quickstart.db");
-    let database = std::env::var("DATABASE").unwrap_or_else(|_| database.to_owned());
 
     let auth = Auth::builder(SqliteStore::open(database).await?)
         .origin(&origin)
         .flow(Password::new())
-        .flow(Passkeys::new("Quickstart"))
+        .flow(Pages::new(Theme::new("Example").accent("#0a7")))
         .build()?;
 
     let app = Router::new()
-        .route("/me", get(|user: AuthUser| async move { Json(user) }))
-        .route_layer(RequireUser::new())
-        .route("/", get(|| async { Html(include_str!("quickstart.html")) }))
+        .route("/", get(|user: AuthUser| async move { format!("Hello, {}!", user.id) }))
+        .route_layer(RequireUser::new()) // a browser is redirected to the sign-in page
         .nest("/auth", auth.router())
+        .nest("/account", auth.pages())
         .layer(auth.layer());
 
     let listener = tokio::net::TcpListener::bind(format!("127.0.0.1:{port}")).await?;

@@ -238,7 +238,6 @@ async fn programs_print_why_they_do_not_start() {
     let database = folder.display().to_string();
     for (name, variable, value, part) in [
         ("testbed", "TESTBED", testbed.as_str(), format!("PostgreSQL at {address}: ")),
-        ("quickstart", "DATABASE", &database, format!("SQLite at {database}: ")),
         ("import", "DATABASE", &database, format!("SQLite at {database}: ")),
     ] {
         let mut program = Command::new(crate::examples::binary(name));

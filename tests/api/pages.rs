@@ -236,6 +236,30 @@ on_every_store! {
         assert_refused(&client.post_form("/account/reset", &form).await, 401, None);
     }
 
+    /// A query that no link of a message has is removed from the URL too.
+    async fn tokens_stay_in_no_url(bed: &Bed, { "pages": true }) {
+        browser(bed).await;
+        let client = bed.client();
+        client.post_form("/account/forgot", &[("email", ADA)]).await;
+        let link = link(bed, ADA).await;
+        let token = link.split('=').nth(1).unwrap();
+        for page in ["reset", "sign-in-link", "undo-email-change", "cancel-recovery"] {
+            let page = format!("/account/{page}");
+            for query in ["token=other", "lang=de&lang=fr", "return_to=/a&return_to=/b", "token="] {
+                let answer = client.get(&format!("{page}?token={token}&{query}")).await;
+                assert_eq!(led(&answer), to(&page), "{query}");
+            }
+            let answer = client.get(&format!("{page}?token={token}&token={token}&lang=de")).await;
+            assert_eq!(led(&answer), to(&format!("{page}?lang=de")));
+            assert!(!answer.set_cookies().concat().contains(token), "two tokens are no link");
+        }
+        let shown = client.get("/account/reset").await;
+        let digest = value(&shown, "for").unwrap();
+        let form = [("for", digest.as_str()), ("new_password", "another xw2v plum")];
+        assert_refused(&client.post_form("/account/reset", &form).await, 401, None);
+        assert!(html(&open(&client, &link).await).contains("a•••@example.com"), "and consume none");
+    }
+
     async fn link_of_an_email_signs_in_and_asks_elsewhere(bed: &Bed, { "pages": true }) {
         browser(bed).await;
         let client = bed.client();

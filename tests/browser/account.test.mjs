@@ -7,7 +7,7 @@ import { once } from "node:events";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 
-import { advance, freePort, launch, load, mail, open, stop, testbed } from "./support.mjs";
+import { advance, freePort, launch, load, mail, open, stop, testbed, totp } from "./support.mjs";
 
 const PASSWORD = "zq8 xw2v plum";
 const PROVIDER = fileURLToPath(new URL("../../examples/oidc/", import.meta.url));
@@ -88,6 +88,43 @@ test("a user without a password verifies the mailbox again and sets one", async 
   const back = await run(page, "signIn", { email, password: "wq3 tulip okapi" });
   assert.equal(back.user.email, email);
   await page.context().close();
+});
+
+test("a user requests an account recovery, and cancels it by the link", async () => {
+  // Its clock is that of the codes.
+  const own = await testbed();
+  const visit = async () => open(await browser.newContext(), own.origin);
+  const last = async (email) => (await mail(own.origin, email)).at(-1);
+  const page = await visit();
+  const email = "hal@example.com";
+  const { challenge } = await run(page, "signInByEmail", { email });
+  await run(page, "verify", { challenge, code: (await last(email)).code });
+  const secret = await page.evaluate(async () => {
+    window.enrollment = await auth.enrollTotp();
+    return enrollment.secret;
+  });
+  await page.evaluate((code) => enrollment.finish(code), totp(secret));
+  const methods = await page.evaluate(async () => {
+    window.recovery = await auth.requestRecovery();
+    return recovery.methods;
+  });
+  assert.deepEqual(methods, ["email_code"]);
+  const finish = (code) => page.evaluate((code) => tried(() => recovery.finish(code)), code);
+  const { code } = await last(email);
+  assert.equal((await finish(code === "000000" ? "000001" : "000000")).code, "invalid_code");
+  const before = Date.now();
+  const { available_at } = await finish(code.replace(/^.../, "$& "));
+  assert.ok(Date.parse(available_at) >= before + 24 * 3_600_000, available_at);
+
+  const link = token(await last(email));
+  const phone = await visit();
+  assert.equal(await run(phone, "cancelRecovery", link), null);
+  const again = await run(phone, "cancelRecovery", link);
+  assert.deepEqual([again.status, again.code], [401, "invalid_token"]);
+  assert.equal(await run(page, "session"), null, "all devices are signed out");
+  await phone.context().close();
+  await page.context().close();
+  await stop(own.server);
 });
 
 test("a user edits the profile and reads the events of the account", async () => {

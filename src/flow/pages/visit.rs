@@ -145,6 +145,11 @@ impl Visit {
         self.query.once(name).map_err(|error| self.error(&error))
     }
 
+    /// Returns all values of a parameter of the query.
+    pub(super) fn parameters<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.query.all(name)
+    }
+
     /// Returns an input of the form.
     pub(super) fn input(&self, name: &str) -> Result<Option<&str>, Response> {
         self.form()?.once(name).map_err(|error| self.error(&error))

@@ -176,11 +176,14 @@ pub(in crate::flow::pages) async fn cancel_recovery(visit: Visit) -> Answer {
 
 /// Moves the token of the URL into the cookie, or shows the page of the link in the cookie.
 async fn open(visit: &Visit, link: &Link) -> Answer {
-    if let Some(token) = visit.parameter("token")? {
+    let mut tokens = visit.parameters("token");
+    if let Some(token) = tokens.next() {
         let mut response = visit.to_page(link.page);
-        // A token has no other characters; anything else is not a link, and cannot be in a cookie.
+        // A token has no other characters, and a link has one token. Anything else is not a link, but
+        // does not stay in the URL either.
         let is_token = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
         let token = Some(token).filter(|token| token.len() <= 512 && token.bytes().all(is_token));
+        let token = token.filter(|_| tokens.next().is_none());
         let line = cookie::set_link(&visit.site.core, token.unwrap_or("invalid"));
         response.headers_mut().append(header::SET_COOKIE, line);
         return Ok(response);

@@ -1,0 +1,115 @@
+// Pictures of every page, and those of the quickstart in README.md. `SCREENSHOTS=1` writes them: look
+// at them before you commit them. They are not compared; each must exist and be small.
+
+import assert from "node:assert/strict";
+import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { fileURLToPath } from "node:url";
+
+import { freePort, launch, start, stop, testbed } from "../support.mjs";
+import { smaller } from "./picture.mjs";
+import { lastCode, lastLink, now, signUp, totp, visit } from "./support.mjs";
+
+const FOLDER = fileURLToPath(new URL("./pictures/", import.meta.url));
+const MAX_BYTES = 40_000;
+
+let browser;
+const taken = [];
+
+before(async () => {
+  browser = await launch();
+});
+after(() => browser?.close());
+
+async function take(page, name) {
+  // Without the caret, which blinks, and without the focus of a field.
+  await page.evaluate(() => document.activeElement?.blur());
+  const picture = smaller(await page.screenshot({ fullPage: true, caret: "hide" }));
+  assert.ok(picture.length < MAX_BYTES, `${name} has ${picture.length} bytes`);
+  taken.push(`${name}.png`);
+  if (process.env.SCREENSHOTS) await writeFile(`${FOLDER}${name}.png`, picture);
+}
+
+const submit = (page, form = "main form") =>
+  page.locator(`${form} button:not([type=button])`).first().click();
+
+// Every page in one appearance, and some in the others.
+const SOME = ["sign-in", "sign-up", "security"];
+for (const [mode, width, colorScheme, locale] of [
+  ["narrow", 320, "light", "en"],
+  ["wide-dark", 1280, "dark", "en"],
+  ["narrow-ar", 320, "light", "ar"],
+]) {
+  test(`pages are pictured, ${mode}`, async (t) => {
+    const oidc = [{ id: "corp", issuer: "http://localhost:9", client_id: "corp", client_secret: "x" }];
+    const bed = await testbed({ pages: true, verify_email: true, limits: false, oidc });
+    t.after(() => stop(bed.server));
+    const { origin } = bed;
+    const viewport = { width, height: 600 };
+    const { page, close } = await visit(browser, { colorScheme, viewport, locale });
+    const picture = async (name) => {
+      if (mode === "narrow" || SOME.includes(name)) await take(page, `${name}-${mode}`);
+    };
+    const show = async (place, name = place) => {
+      await page.goto(`${origin}/account/${place}`);
+      await picture(name);
+    };
+    const email = "ada@example.com";
+    for (const place of ["sign-in", "sign-up", "email", "forgot", "sign-out"]) await show(place);
+    await show("nowhere", "error");
+    await signUp(page, origin, email, "/account/security");
+    await page.waitForURL("**/account/verify");
+    await picture("verify");
+    await page.locator("input[name=code]").fill(await lastCode(origin, email));
+    await submit(page);
+    await page.waitForURL("**/account/security");
+    await show("step-up");
+    await page.goto(`${origin}/account/security`);
+    await page.locator("#totp form[action$='security/totp'] button").last().click();
+    await page.locator("#secret").waitFor();
+    await picture("totp");
+    const secret = (await page.locator("#secret").textContent()).trim();
+    await page.locator("input[name=code]").fill(await totp(secret, await now(origin)));
+    await submit(page);
+    await page.locator(".codes code").last().waitFor();
+    await picture("recovery-codes");
+    await show("security");
+    await page.goto(`${origin}/account/forgot`);
+    await page.locator("input[name=email]").fill(email);
+    await submit(page);
+    await page.goto(await lastLink(origin, email));
+    await picture("reset");
+    for (const place of ["sign-in-link", "undo-email-change", "cancel-recovery"]) await show(place);
+    await close();
+  });
+}
+
+test("the pages of the quickstart are pictured", async (t) => {
+  const port = await freePort();
+  const folder = await mkdtemp(join(tmpdir(), "authlayer-"));
+  const server = await start("quickstart", { PORT: String(port), DATABASE: join(folder, "app.db") });
+  t.after(async () => {
+    await stop(server);
+    await rm(folder, { recursive: true });
+  });
+  const { page, close } = await visit(browser, { viewport: { width: 640, height: 600 } });
+  const origin = `http://localhost:${port}`;
+  await page.goto(`${origin}/account/sign-in`);
+  await take(page, "quickstart-sign-in");
+  await page.goto(`${origin}/account/sign-up`);
+  await page.locator("input[name=display_name]").fill("Ada Lovelace");
+  await page.locator("input[name=email]").fill("ada@example.com");
+  await page.locator("input[name=password]").fill("zq8 xw2v plum");
+  await submit(page);
+  await page.goto(`${origin}/account/security`);
+  await take(page, "quickstart-account");
+  await close();
+  await stop(server);
+});
+
+test("each picture is committed", async () => {
+  const committed = await readdir(FOLDER);
+  assert.deepEqual(committed.sort(), taken.sort());
+});
