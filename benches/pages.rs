@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use tower_service::Service;
 
 const ORIGIN: &str = "http://localhost:3000";
-/// What the page of the account shows.
+/// The values of the account page.
 const PARTS: [&str; 5] =
     ["/auth/account", "/auth/sessions", "/auth/totp", "/auth/api-keys", "/auth/devices"];
 const ROUNDS: usize = 15;

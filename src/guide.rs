@@ -21,6 +21,9 @@ pub mod flows {}
 #[doc = include_str!("../guide/github.md")]
 pub mod github {}
 
+#[doc = include_str!("../guide/mails.md")]
+pub mod mails {}
+
 #[doc = include_str!("../guide/openid-connect.md")]
 pub mod openid_connect {}
 

@@ -20,7 +20,7 @@ use crate::{
     },
     hook::{AnyHook, AuthHook},
     limit::{Limits, RateLimits},
-    mail::{AnyMailer, DefaultTemplates, Mailer, Templates, outbox::Outbox, queue::Queue},
+    mail::{AnyMailer, Mailer, Templates, outbox::Outbox, queue::Queue},
     model::UsernameRules,
     origin::OriginOptions,
     provider::Providers,
@@ -56,7 +56,7 @@ pub struct AuthBuilder {
     store: Arc<dyn Store>,
     users: UserStorage,
     pub(super) origins: OriginOptions,
-    proxies: Vec<String>,
+    pub(super) proxies: Vec<String>,
     pub(super) client_ip_header: Option<String>,
     mount: String,
     redirects: Vec<String>,
@@ -70,7 +70,7 @@ pub struct AuthBuilder {
     pub(super) record_access_denied: bool,
     hooks: Vec<Arc<dyn AnyHook>>,
     mailer: Option<Arc<dyn AnyMailer>>,
-    templates: Arc<dyn Templates>,
+    templates: Option<Arc<dyn Templates>>,
     mail_queue_capacity: u32,
     notices: bool,
     limits: RateLimits,
@@ -109,7 +109,7 @@ impl AuthBuilder {
             record_access_denied: false,
             hooks: Vec::new(),
             mailer: None,
-            templates: Arc::new(DefaultTemplates::default()),
+            templates: None,
             mail_queue_capacity: MAIL_QUEUE,
             notices: true,
             limits: RateLimits::default(),
@@ -119,25 +119,6 @@ impl AuthBuilder {
             reserved_usernames: Vec::new(),
             flows: Vec::new(),
         }
-    }
-
-    /// Trusts `X-Forwarded-For` from a proxy at this IP address or in this network
-    /// (`"10.0.0.0/8"`): the client is then the rightmost hop that is not a trusted proxy. Without
-    /// trusted proxies the client is the peer of the socket, if the server was started with
-    /// `into_make_service_with_connect_info::<SocketAddr>()`.
-    ///
-    /// `"unix"` trusts a peer without an IP address, which is one behind a Unix socket. If the proxy
-    /// sets another header than `X-Forwarded-For`, see
-    /// [`client_ip_header`](Self::client_ip_header).
-    ///
-    /// # Security
-    ///
-    /// Add networks that contain only proxies: every other machine in them can forge its IP
-    /// address. Use `"unix"` only if the server listens on nothing but Unix sockets, or with
-    /// `into_make_service_with_connect_info::<SocketAddr>()` on all others.
-    pub fn trusted_proxy(mut self, network: impl Into<String>) -> Self {
-        self.proxies.push(network.into());
-        self
     }
 
     /// Sets the interval at which expired rows are deleted; every ten minutes by default. With
@@ -220,9 +201,10 @@ impl AuthBuilder {
         self
     }
 
-    /// Replaces the templates of messages.
+    /// Replaces the templates of messages. Without it, the flow `Pages` renders them with its words
+    /// and its theme, and without that flow they are in English.
     pub fn templates(mut self, templates: impl Templates) -> Self {
-        self.templates = Arc::new(templates);
+        self.templates = Some(Arc::new(templates));
         self
     }
 

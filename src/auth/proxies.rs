@@ -1,8 +1,27 @@
-//! The option of the header that proxies set.
+//! Options for proxies.
 
 use super::AuthBuilder;
 
 impl AuthBuilder {
+    /// Trusts `X-Forwarded-For` from a proxy at this IP address or in this network
+    /// (`"10.0.0.0/8"`): the client is then the rightmost hop that is not a trusted proxy. Without
+    /// trusted proxies the client is the peer of the socket, if the server was started with
+    /// `into_make_service_with_connect_info::<SocketAddr>()`.
+    ///
+    /// `"unix"` trusts a peer without an IP address, which is one behind a Unix socket. If the proxy
+    /// sets another header than `X-Forwarded-For`, see
+    /// [`client_ip_header`](Self::client_ip_header).
+    ///
+    /// # Security
+    ///
+    /// Add networks that contain only proxies: every other machine in them can forge its IP
+    /// address. Use `"unix"` only if the server listens on nothing but Unix sockets, or with
+    /// `into_make_service_with_connect_info::<SocketAddr>()` on all others.
+    pub fn trusted_proxy(mut self, network: impl Into<String>) -> Self {
+        self.proxies.push(network.into());
+        self
+    }
+
     /// Sets the header in which the [trusted proxies](Self::trusted_proxy) write the IP address of
     /// the client; `X-Forwarded-For` by default. Without a trusted proxy, this is an error at build.
     ///

@@ -5,8 +5,12 @@ use std::net::SocketAddr;
 use axum::extract::{ConnectInfo, FromRequestParts, Request};
 use http::{Extensions, HeaderMap, HeaderValue, header, request::Parts};
 
-use super::{accept::preferred, context::Context};
-use crate::{error::AuthError, model::ClientInfo, services::Core};
+use super::context::Context;
+use crate::{
+    error::AuthError,
+    model::{ClientInfo, accept::preferred},
+    services::Core,
+};
 
 const LONGEST_USER_AGENT: usize = 256;
 /// The maximum length of a language tag (RFC 5646 §4.4.1).

@@ -8,13 +8,13 @@ use http::{HeaderMap, HeaderValue, header};
 use serde_json::Value;
 
 use super::{
-    accept::preferred,
     context::Context,
     query::Query,
     reply::{self, NO_STORE},
 };
 use crate::{
     error::AuthError,
+    model::accept::preferred,
     services::{Core, LanguagePreference, PageLinks},
 };
 

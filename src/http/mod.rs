@@ -13,7 +13,6 @@
 //! A proxy breaks this if it merges several `Authorization` or `Cookie` headers into one, or
 //! removes `Origin` and `Sec-Fetch-Site`.
 
-pub(crate) mod accept;
 pub(crate) mod admit;
 mod caller;
 pub(crate) mod client;

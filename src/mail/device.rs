@@ -35,12 +35,17 @@ const SYSTEMS: &[(&str, &str)] = &[
     ("Linux", "Linux"),
 ];
 
-/// Returns the name of the device, for example `Firefox on Windows`.
-pub(crate) fn device(user_agent: &str) -> String {
+/// Returns the names of the program and the system, if they are known.
+pub(crate) fn device_parts(user_agent: &str) -> (Option<&'static str>, Option<&'static str>) {
     let find = |names: &[(&str, &'static str)]| {
         names.iter().find(|(token, _)| user_agent.contains(token)).map(|(_, name)| *name)
     };
-    match (find(PROGRAMS), find(SYSTEMS)) {
+    (find(PROGRAMS), find(SYSTEMS))
+}
+
+/// Returns the name of the device, for example `Firefox on Windows`.
+pub(crate) fn device(user_agent: &str) -> String {
+    match device_parts(user_agent) {
         (Some(program), Some(system)) => format!("{program} on {system}"),
         (Some(one), None) | (None, Some(one)) => one.to_owned(),
         (None, None) => "not recognized".to_owned(),

@@ -12,9 +12,11 @@
 //!   call [`Auth::shutdown`](crate::Auth::shutdown) before an orderly exit.
 
 mod device;
+mod english;
 pub(crate) mod outbox;
 mod print;
 pub(crate) mod queue;
+mod sample;
 #[cfg(feature = "smtp")]
 mod smtp;
 mod templates;
@@ -27,11 +29,14 @@ use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
 #[cfg(feature = "pages")]
-pub(crate) use device::device as device_name;
+pub(crate) use device::{device as device_name, device_parts};
+pub use english::english;
 pub use print::StderrMailer;
 #[cfg(feature = "smtp")]
 pub use smtp::{SmtpError, SmtpMailer};
-pub use templates::{DefaultTemplates, RenderedMail, Templates, Translations, english};
+pub use templates::{DefaultTemplates, RenderedMail, Templates, Translations};
+#[cfg(feature = "pages")]
+pub(crate) use templates::{is_web_link, line, minute, unlinked};
 pub use words::MessageText;
 
 use crate::model::{ClientInfo, Email, name::is_name};
@@ -154,8 +159,11 @@ pub struct MailContent {
     pub minutes: u64,
     /// The time, client and object of the event that the message reports.
     pub about: Occasion,
+    /// The display name of the user, in messages about a new device. The email address of the user
+    /// is verified then.
+    pub name: Option<String>,
     /// The preferred language as a BCP 47 tag: `locale` in the `user_metadata` of the user, or else
-    /// the first one in `Accept-Language` of the request.
+    /// the best one in `Accept-Language` of the request that the templates have, or its first one.
     pub locale: Option<String>,
     /// The English text of a message that a flow outside this crate defines.
     pub words: Option<MessageText>,
@@ -235,7 +243,7 @@ pub struct Message {
     pub subject: String,
     /// The plain text.
     pub text: String,
-    /// The HTML version of the text.
+    /// The HTML version of the text, or nothing.
     pub html: String,
     /// The code in the message, for mailers that fill their own templates.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -328,6 +336,7 @@ impl MailContent {
             link: None,
             minutes: 0,
             about: Occasion::default(),
+            name: None,
             locale: None,
             words: None,
             values: Map::new(),

@@ -1,14 +1,20 @@
 //! Renders messages and queues them for the mailer.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use super::{
-    AnyMailer, DeliveryError, MailContent, Message, RenderedMail, Templates,
+    AnyMailer, DefaultTemplates, DeliveryError, MailContent, Message, RenderedMail, Templates,
     queue::{Queue, QueuePlace},
 };
-use crate::{clock::Clock, crypto::random, error::AuthError};
+use crate::{clock::Clock, crypto::random, error::AuthError, model::accept::preferred};
+
+/// The maximum length of a language tag in `Accept-Language`.
+const MAX_TAG_LEN: usize = 35;
 
 /// Delivers messages with the mailer, outside the request path.
 #[derive(Clone)]
@@ -16,7 +22,9 @@ pub(crate) struct Outbox(Arc<Inner>);
 
 struct Inner {
     mailer: Arc<dyn AnyMailer>,
-    templates: Arc<dyn Templates>,
+    /// Those of the application, else those of a flow.
+    templates: OnceLock<Arc<dyn Templates>>,
+    default: DefaultTemplates,
     clock: Arc<dyn Clock>,
     queue: Queue,
 }
@@ -31,11 +39,34 @@ pub(crate) struct Place {
 impl Outbox {
     pub(crate) fn new(
         mailer: Arc<dyn AnyMailer>,
-        templates: Arc<dyn Templates>,
+        templates: Option<Arc<dyn Templates>>,
         clock: Arc<dyn Clock>,
         queue: Queue,
     ) -> Self {
-        Self(Arc::new(Inner { mailer, templates, clock, queue }))
+        let templates = templates.map(OnceLock::from).unwrap_or_default();
+        let default = DefaultTemplates::default();
+        Self(Arc::new(Inner { mailer, templates, default, clock, queue }))
+    }
+
+    /// Sets the templates of a flow, unless the application has its own.
+    pub(crate) fn offer_templates(&self, templates: Arc<dyn Templates>) {
+        self.0.templates.get_or_init(|| templates);
+    }
+
+    /// Returns the best language of `Accept-Language` that the templates have.
+    pub(crate) fn language(&self, accept: &str) -> Option<String> {
+        let is_tag = |tag: &str| {
+            let is_part = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
+            !tag.is_empty() && tag.len() <= MAX_TAG_LEN && tag.bytes().all(is_part)
+        };
+        let mut accepted = preferred(accept).into_iter();
+        let found = accepted.find(|tag| is_tag(tag) && self.0.templates().has_language(tag));
+        found.map(ToOwned::to_owned)
+    }
+
+    /// Renders the content of a message without sending it.
+    pub(crate) fn preview(&self, letter: &MailContent) -> RenderedMail {
+        self.0.templates().render(letter)
     }
 
     /// Reserves a place for one message.
@@ -55,8 +86,12 @@ impl Outbox {
 }
 
 impl Inner {
+    fn templates(&self) -> &dyn Templates {
+        self.templates.get().map_or(&self.default, AsRef::as_ref)
+    }
+
     fn render(&self, id: String, letter: &MailContent) -> Message {
-        let RenderedMail { subject, text, html } = self.templates.render(letter);
+        let RenderedMail { subject, text, html } = self.templates().render(letter);
         Message {
             id,
             to: letter.to.clone(),

@@ -6,7 +6,7 @@ use http::Uri;
 use lettre::{
     AsyncSmtpTransport, AsyncTransport, Message as Mime, Tokio1Executor,
     message::{
-        Mailbox, MultiPart,
+        Mailbox, MultiPart, SinglePart,
         header::{HeaderName, HeaderValue, Subject},
     },
     transport::smtp::{
@@ -55,7 +55,8 @@ pub enum SmtpError {
 /// Delivers messages to an SMTP server over implicit TLS (RFC 8314) or STARTTLS (RFC 3207). TLS is
 /// required; a server without it gets no message.
 ///
-/// The id of a message is its `Message-ID`, so that the server can recognize a repeated delivery. A
+/// A message is `multipart/alternative` (RFC 2046 §5.1.4) of text and HTML; one without HTML is plain
+/// text. The id of a message is its `Message-ID`, so that the server can recognize a repeated delivery. A
 /// permanent rejection by the server (5xx) is not tried again.
 ///
 /// ```
@@ -209,16 +210,19 @@ impl SmtpMailer {
         let domain = self.sender.email.domain();
         let since = u64::try_from(message.sent_at.as_millisecond()).unwrap_or_default();
         let written = SystemTime::UNIX_EPOCH + Duration::from_millis(since);
-        let body = MultiPart::alternative_plain_html(message.text, message.html);
-        Mime::builder()
+        let mime = Mime::builder()
             .from(self.sender.clone())
             .to(Mailbox::new(None, to))
             .header(Subject::from(message.subject))
             .raw_header(HeaderValue::new(AUTO_SUBMITTED, "auto-generated".to_owned()))
             .message_id(Some(format!("<{}@{domain}>", message.id)))
-            .date(written)
-            .multipart(body)
-            .map_err(DeliveryError::permanent)
+            .date(written);
+        let built = if message.html.is_empty() {
+            mime.singlepart(SinglePart::plain(message.text))
+        } else {
+            mime.multipart(MultiPart::alternative_plain_html(message.text, message.html))
+        };
+        built.map_err(DeliveryError::permanent)
     }
 }
 

@@ -5,7 +5,10 @@ use std::{collections::BTreeMap, fmt};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use super::{MailContent, MessageKind, Occasion, device::device, words::MessageText};
+use super::{
+    MailContent, MessageKind, Occasion, device::device, english::english, words::MessageText,
+};
+use crate::model::Email;
 
 /// A rendered message.
 ///
@@ -24,7 +27,7 @@ pub struct RenderedMail {
     pub subject: String,
     /// The plain text.
     pub text: String,
-    /// The HTML version of the text.
+    /// The HTML version of the text. If it is empty, the message is sent as plain text only.
     pub html: String,
 }
 
@@ -52,6 +55,13 @@ impl fmt::Debug for RenderedMail {
 pub trait Templates: Send + Sync + 'static {
     /// Renders the content of one message.
     fn render(&self, letter: &MailContent) -> RenderedMail;
+
+    /// Returns whether there is a text in a language. By it, the language of a message to an
+    /// unregistered user is selected from `Accept-Language`; by default every tag is accepted.
+    fn has_language(&self, tag: &str) -> bool {
+        let _any = tag;
+        true
+    }
 }
 
 /// Returns the text of a kind of message in one language.
@@ -100,14 +110,21 @@ impl DefaultTemplates {
 }
 
 impl Templates for DefaultTemplates {
+    fn has_language(&self, tag: &str) -> bool {
+        let is_english =
+            tag.split(['-', '_']).next().is_some_and(|own| own.eq_ignore_ascii_case("en"));
+        is_english || self.table(Some(tag)).is_some()
+    }
+
     fn render(&self, letter: &MailContent) -> RenderedMail {
         let translated = self.table(letter.locale.as_deref()).map(|table| table(letter.kind));
         let words = translated.or(letter.words).unwrap_or_else(|| english(letter.kind));
-        let minutes = letter.minutes.to_string();
-        let [before, after] = [words.before, words.after]
-            .map(|text| filled(text.replace("{minutes}", &minutes), &letter.values));
-        let mut parts = vec![before.clone()];
-        let mut html = vec![format!("<p>{}</p>", escape(&before))];
+        let [before, after] = words.filled(letter);
+        let greeting = letter.name.as_ref().map(|name| format!("Hello {},", unlinked(name)));
+        let mut parts = Vec::from_iter(greeting);
+        parts.push(before);
+        let mut html: Vec<_> =
+            parts.iter().map(|part| format!("<p>{}</p>", escape(part))).collect();
         if let Some(code) = &letter.code {
             parts.push(code.clone());
             html.push(format!(
@@ -118,7 +135,11 @@ impl Templates for DefaultTemplates {
         if let Some(link) = &letter.link {
             parts.push(link.clone());
             let link = escape(link);
-            html.push(format!("<p><a href=\"{link}\">{link}</a></p>"));
+            html.push(if is_web_link(&link) {
+                format!("<p><a href=\"{link}\">{link}</a></p>")
+            } else {
+                format!("<p>{link}</p>")
+            });
         }
         if !after.is_empty() {
             html.push(format!("<p>{}</p>", escape(&after)));
@@ -133,6 +154,50 @@ impl Templates for DefaultTemplates {
         let text = parts.join("\n\n") + "\n";
         RenderedMail { subject: words.subject.to_owned(), text, html: html.join("\n") }
     }
+}
+
+impl MessageText {
+    /// Returns the texts before and after the code with the values of the message.
+    pub(crate) fn filled(&self, letter: &MailContent) -> [String; 2] {
+        let minutes = letter.minutes.to_string();
+        [self.before, self.after]
+            .map(|text| filled(text.replace("{minutes}", &minutes), &letter.values))
+    }
+}
+
+/// Returns whether a URL can be a link in a message: `https`, or `http` on loopback.
+pub(crate) fn is_web_link(url: &str) -> bool {
+    let local = ["localhost", "127.0.0.1", "[::1]"];
+    let is_local = |rest: &str| {
+        let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        let is_port = |port: &str| port.bytes().all(|b| b.is_ascii_digit());
+        local.iter().any(|own| {
+            let port = host.strip_prefix(own);
+            port.is_some_and(|port| port.is_empty() || port.strip_prefix(':').is_some_and(is_port))
+        })
+    };
+    url.starts_with("https://") || url.strip_prefix("http://").is_some_and(is_local)
+}
+
+/// Returns text that a user typed as a single line that mail programs do not turn into a link: a
+/// space separates the parts of a URL or a host name. An email address stays as it is.
+pub(crate) fn unlinked(text: &str) -> String {
+    let text = line(text);
+    if Email::parse(&text).is_ok() {
+        return text;
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text.chars().peekable();
+    while let Some(c) = rest.next() {
+        out.push(c);
+        let is_linked = match (c, rest.peek()) {
+            ('.' | '\u{3002}' | '\u{ff0e}' | '\u{ff61}', Some(next)) => next.is_alphabetic(),
+            (':', Some('/')) => true,
+            _ => false,
+        };
+        out.extend(is_linked.then_some(' '));
+    }
+    out
 }
 
 /// Returns a text with the values of the message in place of their names in braces.
@@ -157,25 +222,28 @@ fn filled(text: String, values: &Map<String, Value>) -> String {
     all + rest
 }
 
+/// Returns a time for messages.
+pub(crate) fn minute(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M UTC").to_string()
+}
+
 /// Returns the lines with the time, the client and the object of an event.
 fn facts(about: &Occasion) -> Vec<String> {
-    let minute = |at: Timestamp| at.strftime("%Y-%m-%d %H:%M UTC").to_string();
-    let fact =
-        |name: &str, value: &Option<String>| Some(format!("{name}: {}", line(value.as_deref()?)));
+    let fact = |name: &str, value: &Option<String>| Some(format!("{name}: {}", value.as_deref()?));
     let known = [
-        fact("What", &about.what),
+        fact("What", &about.what.as_deref().map(unlinked)),
         fact("When", &about.at.map(minute)),
-        fact("Network address", &about.ip),
+        fact("Network address", &about.ip.as_deref().map(line)),
         fact("Device", &about.user_agent.as_deref().map(device)),
     ];
     let items =
-        about.items.iter().map(|(item, at)| format!("{}, since {}", line(item), minute(*at)));
+        about.items.iter().map(|(item, at)| format!("{}, since {}", unlinked(item), minute(*at)));
     known.into_iter().flatten().chain(items).collect()
 }
 
 /// Returns text from a request as a single line, without control characters, line separators, and
 /// characters that change the direction of text.
-fn line(text: &str) -> String {
+pub(crate) fn line(text: &str) -> String {
     let is_hidden = |c: char| {
         c.is_control()
             || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
@@ -187,152 +255,9 @@ fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
-/// Returns the built-in English text.
-///
-/// ```
-/// use authlayer::{MessageKind, mail::english};
-///
-/// assert_eq!(english(MessageKind::SignInCode).subject, "Your sign-in code");
-/// ```
-pub fn english(kind: MessageKind) -> MessageText {
-    const CODE: &str = "It is valid for {minutes} minutes. If you did not request it, your email \
-        address may have been typed by mistake; do not share the code.";
-    const NOT_YOU: &str = "If this was not you, set a new password at once.";
-    let (subject, before, after) = match kind {
-        MessageKind::SignUpCode => ("Your sign-up code", "Your code to finish signing up:", CODE),
-        MessageKind::SignInCode => ("Your sign-in code", "Your code to sign in:", CODE),
-        MessageKind::SignInLink => (
-            "Your code and link to sign in",
-            "Enter this code to sign in, or open the link in the same browser:",
-            "Both are valid for {minutes} minutes, and one of them works once. If you did not \
-            request them, there is nothing to do; do not share the code or the link.",
-        ),
-        MessageKind::ChangeCode => {
-            ("Your code to change the password", "Your code to change the password:", CODE)
-        }
-        MessageKind::EmailChangeCode => {
-            ("Confirm your new email address", "Your code to confirm this address:", CODE)
-        }
-        MessageKind::StepUpCode => {
-            ("Confirm that it is you", "Your code to confirm that it is you:", CODE)
-        }
-        MessageKind::AlreadyRegistered => (
-            "You already have an account",
-            "There was an attempt to sign up with this email address. It already has an account: \
-            sign in, or set a new password if you have forgotten yours.",
-            "If this was not you, there is nothing to do.",
-        ),
-        MessageKind::ResetLink => (
-            "Set a new password",
-            "Open this link to set a new password:",
-            "It is valid for {minutes} minutes and works once. If you did not request it, there \
-            is nothing to do: your password is unchanged.",
-        ),
-        MessageKind::PasswordChanged => (
-            "Your password was changed",
-            "The password of your account was changed, and all other devices were signed out.",
-            NOT_YOU,
-        ),
-        MessageKind::EmailChanged => (
-            "Your email address was changed",
-            "The email address of your account was changed. If this was not you, revert it here:",
-            "The link works once.",
-        ),
-        MessageKind::EmailChangeRequested => (
-            "A change of your email address was requested",
-            "A change of the email address of your account was requested. If this was not you, \
-            stop it here:",
-            "The link works once.",
-        ),
-        MessageKind::EmailChangeUndone => (
-            "A change of an email address was reverted",
-            "The change of the email address of an account was reverted, and every device was \
-            signed out.",
-            "",
-        ),
-        MessageKind::AccountDeleted => (
-            "Your account was deleted",
-            "Your account was deleted with everything that belonged to it.",
-            "If this was not you, contact the operator of this service.",
-        ),
-        MessageKind::ApiKeyCreated => (
-            "An API key was created",
-            "An API key that acts for your account was created.",
-            NOT_YOU,
-        ),
-        MessageKind::ApiKeyRevoked => {
-            ("An API key was revoked", "An API key of your account was revoked.", NOT_YOU)
-        }
-        MessageKind::FactorAdded => {
-            ("A sign-in method was added", "A sign-in method was added to your account.", NOT_YOU)
-        }
-        MessageKind::FactorRemoved => (
-            "A sign-in method was removed",
-            "A sign-in method was removed from your account.",
-            NOT_YOU,
-        ),
-        MessageKind::RecoveryCodeUsed => (
-            "A recovery code was used",
-            "A recovery code of your account was used to sign in.",
-            NOT_YOU,
-        ),
-        MessageKind::RecoveryCode => {
-            ("Your code to recover your account", "Your code to begin the recovery:", CODE)
-        }
-        MessageKind::RecoveryRequested => (
-            "A recovery of your account was requested",
-            "In a day, the device that requested it can change your account without its strongest \
-            sign-in method. If this was not you, stop it here:",
-            "The link is valid for 48 hours. It stops the recovery and signs out every device.",
-        ),
-        MessageKind::RecoveryAvailable => (
-            "The recovery of your account is available",
-            "For a day, the device that requested the recovery can change your account without its \
-            strongest sign-in method. Replace what you have lost.",
-            "If this was not you, open the link in the earlier message, or set a new password at \
-            once.",
-        ),
-        MessageKind::TwoStepChanged => (
-            "Two-step verification was changed",
-            "Two-step verification of your account was turned on or off.",
-            NOT_YOU,
-        ),
-        MessageKind::DeviceForgotten => (
-            "A remembered device was forgotten",
-            "A device that you signed in from is asked for a second factor again.",
-            NOT_YOU,
-        ),
-        MessageKind::IdentityLinked => {
-            ("An account was linked", "An account at a provider can now sign you in.", NOT_YOU)
-        }
-        MessageKind::NewDevice => (
-            "A new device signed in",
-            "Your account was used to sign in from a device that it was not used on before.",
-            NOT_YOU,
-        ),
-        MessageKind::Locked => (
-            "Signing in with your password is paused",
-            "Many wrong passwords were tried for your account. For a day your password is only \
-            accepted on devices that you used before.",
-            "If you need to sign in elsewhere, use a passkey or a linked account, or set a new \
-            password.",
-        ),
-        MessageKind::RefreshReuse => (
-            "A device was signed out",
-            "A token of your account was used again after it had been replaced. That device has \
-            been signed out; sign in there again.",
-            NOT_YOU,
-        ),
-        // The flow registers its own text.
-        MessageKind::Custom(_) => ("A message about your account", "", ""),
-    };
-    MessageText { subject, before, after }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Email;
 
     fn letter(kind: MessageKind) -> MailContent {
         MailContent::new(kind, Email::parse("ada@example.com").unwrap())

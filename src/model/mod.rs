@@ -3,6 +3,7 @@
 //! Nothing in this module depends on storage, HTTP or the current time. Types with a validated
 //! syntax have only valid values.
 
+pub(crate) mod accept;
 mod available;
 mod denial;
 mod email;

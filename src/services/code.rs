@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     CodePolicy, Pending,
+    greeting::greeted_name,
     methods::{known_methods, offers_email_code},
 };
 use crate::{
@@ -34,6 +35,7 @@ pub(crate) struct Asked<'a> {
     pub(crate) letter: Letterhead<'a>,
     /// Whether no code can verify it, and its message is another one.
     pub(crate) decoy: bool,
+    /// The data of the challenge. Without a user, `locale` is the language of the message.
     pub(crate) data: Map<String, Value>,
     /// The client that requests the code.
     pub(crate) client: &'a ClientInfo,
@@ -94,8 +96,10 @@ impl Core {
         let mut data = asked.data;
         data.insert("message".to_owned(), asked.letter.kind.as_str().into());
         data.insert("decoy".to_owned(), asked.decoy.into());
-        let locale = asked.letter.user.and_then(locale_of);
-        let locale = locale.or(asked.client.language.as_deref());
+        let requested = data.remove("locale");
+        let requested = requested.as_ref().and_then(Value::as_str);
+        let requested = requested.or(asked.client.language.as_deref());
+        let locale = asked.letter.user.and_then(locale_of).or(requested);
         data.insert("locale".to_owned(), json!(locale));
         let expires_at = after(now, policy.lifetime);
         let challenge = Challenge {
@@ -285,6 +289,9 @@ impl Core {
         let Some(outbox) = self.outbox.as_ref().filter(|_| self.notices) else { return };
         let mut letter = letter.in_language(locale_of(user));
         letter.words = self.words_of(letter.kind);
+        if letter.kind == MessageKind::NewDevice {
+            letter.name = greeted_name(user).filter(|_| user.email.as_ref() == Some(&letter.to));
+        }
         letter.about.at.get_or_insert(whole_millis(self.clock.now()));
         let sent = outbox.place().and_then(|place| place.send(&letter));
         if sent.is_err() {

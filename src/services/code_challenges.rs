@@ -324,7 +324,9 @@ fn deliver(
     }
     let notice = stored.notice.as_ref().and_then(|notice| Notice::read(core, notice));
     match notice.zip(counted.into_mail_place()) {
-        Some((notice, place)) => notice.queue(core, client, place),
+        Some((notice, place)) => {
+            notice.in_language_or(stored.locale.as_deref()).queue(core, client, place)
+        }
         None => Ok(()),
     }
 }

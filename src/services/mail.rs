@@ -183,6 +183,12 @@ impl Notice {
         Some(Self { kind, to, user, locale, values, link: None })
     }
 
+    /// Sets the language, unless that of a user is known.
+    pub(super) fn in_language_or(mut self, locale: Option<&str>) -> Self {
+        self.locale = self.locale.or_else(|| locale.map(ToOwned::to_owned));
+        self
+    }
+
     /// Queues the message at a reserved place. With a link, its challenge is created off the
     /// request path.
     pub(super) fn queue(self, core: &Core, client: &Client, place: Place) -> Result<(), AuthError> {

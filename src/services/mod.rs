@@ -33,6 +33,7 @@ mod face;
 mod factor;
 mod facts;
 mod fresh;
+mod greeting;
 pub(crate) mod identity;
 mod key_cache;
 mod limiter;

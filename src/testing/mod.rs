@@ -41,6 +41,7 @@ mod github;
 #[cfg(feature = "oauth")]
 mod idp;
 mod mailbox;
+mod mails;
 #[cfg(feature = "passkeys")]
 mod passkey;
 mod response;
@@ -57,6 +58,7 @@ pub use github::FakeGitHub;
 #[cfg(feature = "oauth")]
 pub use idp::{FakeIdp, Fault};
 pub use mailbox::Mailbox;
+pub use mails::mail_previews;
 #[cfg(feature = "passkeys")]
 pub use passkey::{PasskeyFault, VirtualAuthenticator};
 pub use response::TestResponse;

@@ -50,7 +50,7 @@ async fn address_is_read_from_the_configured_header_only() {
         let auth = auth.build().unwrap();
         let app = TestApp::serve(router(&auth)).await;
         let client =
-            sent.iter().fold(app.client(), |client, (name, value)| client.with(*name, *value));
+            sent.iter().fold(app.client(), |client, &(name, value)| client.with(name, value));
         assert_eq!(address(&client, &events).await.as_deref(), Some(expected), "{header:?}");
     }
 }

@@ -79,8 +79,8 @@ async fn debug_of_tokens_codes_and_keys_shows_no_secret() {
     options.device_token = Some(secret());
     let mut callback = CallbackParams::default();
     (callback.code, callback.state, callback.secret) = (Some(SECRET), Some(SECRET), Some(SECRET));
-    let smtp = format!("smtps://user:{SECRET}@mail.example.com");
-    let smtp = SmtpMailer::from_url(&smtp, "no-reply@example.com").unwrap();
+    let smtp = format!("smtps://user:{SECRET}@mail.example.com?from=no-reply@example.com");
+    let smtp = SmtpMailer::from_url(&smtp).unwrap();
     let store = authlayer::SqliteStore::memory().await.unwrap();
     let key: SealingKey = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=".parse().unwrap();
     let key_debug = format!("{key:?}");

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Map;
 
-use super::{Pages, PagesService, problem, routes};
+use super::{MailTemplates, Pages, PagesService, problem, routes};
 use crate::{
     config::ConfigError,
     error::{AuthError, ErrorKind},
@@ -40,7 +40,12 @@ impl Flow for Pages {
             ));
         }
         let mount = self.mount.clone();
-        let service = PagesService::new(&core, self).map_err(refused)?;
+        let service = PagesService::new(core.mount.clone(), self).map_err(refused)?;
+        let mails = MailTemplates::new(service.clone(), core.origins.first());
+        let mails = mails.map_err(refused)?;
+        if let Some(outbox) = &core.outbox {
+            outbox.offer_templates(Arc::new(mails));
+        }
         let errors = Arc::new(Errors(service.clone()));
         registry.offer(PageLinks { mount, errors }).offer(service.clone());
         routes::well_known(registry, &service, core.origins.of_links());

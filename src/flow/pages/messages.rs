@@ -73,6 +73,11 @@ impl FluentMessages {
         self.messages.remove(id);
     }
 
+    /// Returns whether a message exists.
+    pub(super) fn has(&self, id: &str) -> bool {
+        self.messages.contains_key(id)
+    }
+
     /// Returns a message, unless it does not exist or lacks a value.
     pub(super) fn format(&self, id: &str, arguments: &[(&str, Argument)]) -> Option<String> {
         let mut out = String::new();

@@ -26,6 +26,7 @@ mod color;
 mod flow;
 mod forms;
 mod gateway;
+mod mails;
 mod messages;
 mod problem;
 mod response;
@@ -38,6 +39,7 @@ mod words;
 
 use std::path::PathBuf;
 
+pub use mails::MailTemplates;
 pub use service::PagesService;
 pub use theme::{ColorScheme, Theme};
 
@@ -116,8 +118,9 @@ impl Pages {
         self
     }
 
-    /// Adds messages in the syntax of Project Fluent, without terms, attributes and functions. They replace those of the language, such as
-    /// `de`, or add a language; messages that it lacks are in English.
+    /// Adds messages in the syntax of Project Fluent, without terms, attributes and functions. They
+    /// replace those of the language, such as `de`, or add a language; messages that it lacks are in
+    /// English. Emails have the same words, in messages that begin with `mail-`.
     ///
     /// ```
     /// use authlayer::{Pages, Theme};

@@ -11,10 +11,7 @@ use super::{
     templates::PageTemplates,
     words::{Language, Words},
 };
-use crate::{
-    error::{AuthError, ErrorKind},
-    services::Core,
-};
+use crate::error::{AuthError, ErrorKind};
 
 /// Renders the pages. The service has no public methods: [`Auth::pages`](crate::Auth::pages) serves
 /// the pages.
@@ -32,10 +29,11 @@ struct PageParts {
 }
 
 impl PagesService {
-    pub(super) fn new(core: &Core, options: Pages) -> Result<Self, String> {
+    /// Compiles the templates and words of pages beside routes at this path.
+    pub(super) fn new(routes: String, options: Pages) -> Result<Self, String> {
         let Pages { theme, mount, directory, templates, words } = options;
         Ok(Self(Arc::new(PageParts {
-            routes: core.mount.clone(),
+            routes,
             assets: Assets::new(&theme)?,
             templates: PageTemplates::new(templates, directory)?,
             words: Words::new(&words)?,
@@ -50,6 +48,15 @@ impl PagesService {
 
     pub(super) fn assets(&self) -> &Assets {
         &self.0.assets
+    }
+
+    pub(super) fn theme(&self) -> &Theme {
+        &self.0.theme
+    }
+
+    /// Renders a template with these values only.
+    pub(super) fn render_mail(&self, template: &str, values: Value) -> Result<String, String> {
+        self.0.templates.render(template, values).map_err(|error| format!("{template}: {error}"))
     }
 
     /// Returns the path of a page.

@@ -20,6 +20,8 @@ const BUILT_IN: &[(&str, &str)] = built_in![
     "field.html",
     "forgot.html",
     "layout.html",
+    "mail.html",
+    "mail.txt",
     "recovery-codes.html",
     "reset.html",
     "security.html",
@@ -80,10 +82,15 @@ fn environment(
 ) -> Result<Environment<'static>, String> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    // Everything is HTML, whatever its name.
-    environment.set_auto_escape_callback(|_| AutoEscape::Html);
+    // Everything is HTML, whatever its name, but for the plain text of emails.
+    environment.set_auto_escape_callback(|name| match name {
+        "mail.txt" => AutoEscape::None,
+        _ => AutoEscape::Html,
+    });
     environment.set_formatter(|out, state, value| match value.as_str() {
-        Some(text) if !value.is_safe() => Ok(out.write_str(&escaped(text))?),
+        Some(text) if !value.is_safe() && matches!(state.auto_escape(), AutoEscape::Html) => {
+            Ok(out.write_str(&escaped(text))?)
+        }
         _ => escape_formatter(out, state, value),
     });
     for (name, built_in) in BUILT_IN {

@@ -8,7 +8,7 @@ use minijinja::{
 };
 
 use super::messages::{Argument, FluentMessages};
-use crate::http::accept::preferred;
+use crate::model::accept::preferred;
 
 /// The languages that are built in; the first one is the default.
 pub(super) const BUILT_IN: [(&str, &str); 6] = [
@@ -129,6 +129,19 @@ impl Language {
     pub(super) fn message(&self, id: &str, number: Option<(&'static str, u64)>) -> Option<String> {
         let number = number.map(|(name, value)| (name, Argument::Number(value)));
         self.messages.format(id, &Vec::from_iter(number))
+    }
+
+    /// Returns whether a message exists.
+    pub(super) fn has(&self, id: &str) -> bool {
+        self.messages.has(id)
+    }
+
+    /// Returns a message with its values, if it exists and lacks none. Marks that isolate values are
+    /// left out unless the language is written from right to left.
+    pub(super) fn sentence(&self, id: &str, values: &[(&str, Argument)]) -> Option<String> {
+        let text = self.messages.format(id, values)?;
+        let is_isolating = self.direction() == "rtl";
+        Some(if is_isolating { text } else { text.replace(['\u{2068}', '\u{2069}'], "") })
     }
 
     /// Returns the function `t` of the templates.

@@ -47,7 +47,8 @@ impl PasswordService {
         let current = anonymous.as_ref().map(|auth| (auth.user(), auth.session()));
         let info = client.info().clone();
         let members = client.members();
-        let signed_up = self.sign_up_from_session(current, sign_up, delivery, info, members);
+        let signed_up =
+            self.sign_up_from_session(current, sign_up, delivery, info, members, client.language());
         let outcome = signed_up.await?;
         Ok(core.respond(client, outcome).await.of_new_user())
     }

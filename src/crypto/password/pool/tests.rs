@@ -133,60 +133,6 @@ async fn hash_threads_have_a_lower_priority() {
     assert_eq!(priority(&format!("self/task/{tid}")), (own + 5).min(19));
 }
 
-/// Two threads that are always busy compete for one core. The hash thread gets a part of it that is
-/// smaller than that of the other thread, and large enough that a sign-in does not starve.
-#[cfg(target_os = "linux")]
-#[test]
-fn hash_thread_gets_a_sixth_to_a_third_of_a_busy_core() {
-    use std::sync::{
-        atomic::{AtomicBool, Ordering},
-        mpsc,
-    };
-
-    let own = priority("self");
-    assert!(own < 10, "the priority of the tests leaves no room for a lower one");
-    // The hash thread inherits the core of the thread that starts it.
-    let allowed = rustix::thread::sched_getaffinity(None).unwrap();
-    let core = (0..rustix::thread::CpuSet::MAX_CPU).find(|core| allowed.is_set(*core)).unwrap();
-    let mut one = rustix::thread::CpuSet::new();
-    one.set(core);
-    rustix::thread::sched_setaffinity(None, &one).unwrap();
-    let pool = pool(1, 1);
-    let is_over = Arc::new(AtomicBool::new(false));
-    let (done, hashed) = mpsc::channel();
-    let (began, starts) = mpsc::channel();
-    let over = Arc::clone(&is_over);
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let _guard = runtime.enter();
-    let job = pool.run("ada", move |_, _| {
-        let from = run_time();
-        began.send(()).unwrap();
-        while !over.load(Ordering::Relaxed) {
-            std::hint::spin_loop();
-        }
-        done.send(run_time() - from).unwrap();
-    });
-    let polled = tokio::task::spawn(job);
-    runtime.block_on(tokio::task::yield_now());
-    starts.recv().unwrap();
-    let from = run_time();
-    while run_time() - from < 600_000_000 {}
-    let others = run_time() - from;
-    is_over.store(true, Ordering::Relaxed);
-    let hashed = hashed.recv().unwrap();
-    runtime.block_on(polled).unwrap().unwrap();
-    rustix::thread::sched_setaffinity(None, &allowed).unwrap();
-    let share = hashed * 100 / (hashed + others);
-    assert!((16..=34).contains(&share), "{share} % of the core: {hashed} and {others} ns");
-}
-
-/// Returns the time that this thread has run, in nanoseconds.
-#[cfg(target_os = "linux")]
-fn run_time() -> u64 {
-    let stat = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
-    stat.split_whitespace().next().unwrap().parse().unwrap()
-}
-
 /// Returns the niceness of a thread, by proc(5).
 #[cfg(target_os = "linux")]
 fn priority(of: &str) -> i32 {

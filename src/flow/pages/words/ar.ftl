@@ -247,3 +247,111 @@ reason-missing-uppercase = أضف حرفًا كبيرًا
 reason-missing-number = أضف رقمًا
 reason-missing-symbol = أضف رمزًا
 reason-breached = معروفة من تسريب بيانات
+
+# Mails
+mail-greeting = مرحبًا { $name }،
+mail-code-note = صلاحيته { $minutes ->
+    [one] دقيقة واحدة
+    [two] دقيقتين
+    [few] { $minutes } دقائق
+   *[other] { $minutes } دقيقة
+    }. إذا لم تطلبه فربما كُتب بريدك الإلكتروني خطأً؛ لا تشارك الرمز مع أحد.
+mail-not-you = إذا لم تكن أنت فعيّن كلمة مرور جديدة فورًا.
+mail-what-label = الموضوع
+mail-when-label = الوقت
+mail-network-label = عنوان الشبكة
+mail-device-label = الجهاز
+mail-device-on = { $program } على { $system }
+mail-device-application = تطبيق
+mail-device-unknown = غير معروف
+mail-item = { $item }، منذ { $date }
+mail-sign-up-code-subject = رمز إنشاء الحساب
+mail-sign-up-code-before = رمزك لإكمال إنشاء الحساب:
+mail-sign-up-code-after = { mail-code-note }
+mail-sign-in-code-subject = رمز تسجيل الدخول
+mail-sign-in-code-before = رمزك لتسجيل الدخول:
+mail-sign-in-code-after = { mail-code-note }
+mail-sign-in-link-subject = رمز ورابط تسجيل الدخول
+mail-sign-in-link-before = أدخل هذا الرمز لتسجيل الدخول، أو افتح الرابط في المتصفح نفسه:
+mail-sign-in-link-after = كلاهما صالح لمدة { $minutes ->
+    [one] دقيقة واحدة
+    [two] دقيقتين
+    [few] { $minutes } دقائق
+   *[other] { $minutes } دقيقة
+    }، ويعمل أحدهما مرة واحدة. إذا لم تطلبهما فلا يلزمك فعل شيء؛ لا تشارك الرمز ولا الرابط مع أحد.
+mail-change-code-subject = رمز تغيير كلمة المرور
+mail-change-code-before = رمزك لتغيير كلمة المرور:
+mail-change-code-after = { mail-code-note }
+mail-email-change-code-subject = أكّد بريدك الإلكتروني الجديد
+mail-email-change-code-before = رمزك لتأكيد هذا العنوان:
+mail-email-change-code-after = { mail-code-note }
+mail-step-up-code-subject = أكّد أنك أنت
+mail-step-up-code-before = رمزك لتأكيد أنك أنت:
+mail-step-up-code-after = { mail-code-note }
+mail-already-registered-subject = لديك حساب بالفعل
+mail-already-registered-before = جرت محاولة لإنشاء حساب بهذا البريد الإلكتروني. لديه حساب بالفعل: سجّل الدخول، أو عيّن كلمة مرور جديدة إذا نسيت كلمتك.
+mail-already-registered-after = إذا لم تكن أنت فلا يلزمك فعل شيء.
+mail-reset-link-subject = عيّن كلمة مرور جديدة
+mail-reset-link-before = افتح هذا الرابط لتعيين كلمة مرور جديدة:
+mail-reset-link-after = صلاحيته { $minutes ->
+    [one] دقيقة واحدة
+    [two] دقيقتين
+    [few] { $minutes } دقائق
+   *[other] { $minutes } دقيقة
+    } ويعمل مرة واحدة. إذا لم تطلبه فلا يلزمك فعل شيء: لم تتغير كلمة مرورك.
+mail-notice-password-changed-subject = تغيّرت كلمة مرورك
+mail-notice-password-changed-before = تغيّرت كلمة مرور حسابك، وسُجّل الخروج من جميع الأجهزة الأخرى.
+mail-notice-password-changed-after = { mail-not-you }
+mail-notice-email-changed-subject = تغيّر بريدك الإلكتروني
+mail-notice-email-changed-before = تغيّر البريد الإلكتروني لحسابك. إذا لم تكن أنت فاستعده هنا:
+mail-notice-email-changed-after = يعمل الرابط مرة واحدة.
+mail-notice-email-change-requested-subject = طُلب تغيير بريدك الإلكتروني
+mail-notice-email-change-requested-before = طُلب تغيير البريد الإلكتروني لحسابك. إذا لم تكن أنت فأوقفه هنا:
+mail-notice-email-change-requested-after = يعمل الرابط مرة واحدة.
+mail-notice-email-change-undone-subject = أُلغي تغيير بريد إلكتروني
+mail-notice-email-change-undone-before = أُلغي تغيير البريد الإلكتروني لأحد الحسابات، وسُجّل الخروج من جميع الأجهزة.
+mail-notice-factor-added-subject = أُضيفت طريقة لتسجيل الدخول
+mail-notice-factor-added-before = أُضيفت طريقة لتسجيل الدخول إلى حسابك.
+mail-notice-factor-added-after = { mail-not-you }
+mail-notice-factor-removed-subject = أُزيلت طريقة لتسجيل الدخول
+mail-notice-factor-removed-before = أُزيلت طريقة لتسجيل الدخول من حسابك.
+mail-notice-factor-removed-after = { mail-not-you }
+mail-notice-recovery-code-used-subject = استُخدم رمز استرداد
+mail-notice-recovery-code-used-before = استُخدم أحد رموز استرداد حسابك لتسجيل الدخول.
+mail-notice-recovery-code-used-after = { mail-not-you }
+mail-recovery-code-email-subject = رمز استرداد حسابك
+mail-recovery-code-email-before = رمزك لبدء الاسترداد:
+mail-recovery-code-email-after = { mail-code-note }
+mail-notice-recovery-requested-subject = طُلب استرداد حسابك
+mail-notice-recovery-requested-before = بعد يوم يمكن للجهاز الذي طلبه تغيير حسابك دون أقوى طريقة لتسجيل الدخول إليه. إذا لم تكن أنت فأوقفه هنا:
+mail-notice-recovery-requested-after = الرابط صالح لمدة 48 ساعة. يوقف الاسترداد ويسجّل الخروج من جميع الأجهزة.
+mail-notice-recovery-available-subject = أصبح استرداد حسابك متاحًا
+mail-notice-recovery-available-before = لمدة يوم يمكن للجهاز الذي طلب الاسترداد تغيير حسابك دون أقوى طريقة لتسجيل الدخول إليه. استبدل ما فقدته.
+mail-notice-recovery-available-after = إذا لم تكن أنت فافتح الرابط في الرسالة السابقة، أو عيّن كلمة مرور جديدة فورًا.
+mail-notice-two-step-changed-subject = تغيّر التحقق بخطوتين
+mail-notice-two-step-changed-before = فُعّل التحقق بخطوتين لحسابك أو أُوقف.
+mail-notice-two-step-changed-after = { mail-not-you }
+mail-notice-device-forgotten-subject = نُسي جهاز محفوظ
+mail-notice-device-forgotten-before = يُطلب عامل ثانٍ من جديد على جهاز سجّلت الدخول منه.
+mail-notice-device-forgotten-after = { mail-not-you }
+mail-notice-identity-linked-subject = رُبط حساب
+mail-notice-identity-linked-before = يمكنك الآن تسجيل الدخول بحساب لدى أحد المزوّدين.
+mail-notice-identity-linked-after = { mail-not-you }
+mail-notice-new-device-subject = جهاز جديد سجّل الدخول
+mail-notice-new-device-before = استُخدم حسابك لتسجيل الدخول من جهاز لم يُستخدم عليه من قبل.
+mail-notice-new-device-after = { mail-not-you }
+mail-notice-account-deleted-subject = حُذف حسابك
+mail-notice-account-deleted-before = حُذف حسابك مع كل ما يخصه.
+mail-notice-account-deleted-after = إذا لم تكن أنت فاتصل بمشغّل هذه الخدمة.
+mail-notice-api-key-created-subject = أُنشئ مفتاح API
+mail-notice-api-key-created-before = أُنشئ مفتاح API يعمل باسم حسابك.
+mail-notice-api-key-created-after = { mail-not-you }
+mail-notice-api-key-revoked-subject = أُلغي مفتاح API
+mail-notice-api-key-revoked-before = أُلغي أحد مفاتيح API لحسابك.
+mail-notice-api-key-revoked-after = { mail-not-you }
+mail-notice-locked-subject = تسجيل الدخول بكلمة المرور متوقف مؤقتًا
+mail-notice-locked-before = جُرّبت كلمات مرور خاطئة كثيرة لحسابك. لمدة يوم لا تُقبل كلمة مرورك إلا على أجهزة استخدمتها من قبل.
+mail-notice-locked-after = إذا احتجت إلى تسجيل الدخول من مكان آخر فاستخدم مفتاح مرور أو حسابًا مرتبطًا، أو عيّن كلمة مرور جديدة.
+mail-notice-refresh-reuse-subject = سُجّل الخروج من جهاز
+mail-notice-refresh-reuse-before = استُخدم أحد رموز الوصول إلى حسابك مرة أخرى بعد استبداله. سُجّل الخروج من ذلك الجهاز؛ سجّل الدخول عليه من جديد.
+mail-notice-refresh-reuse-after = { mail-not-you }

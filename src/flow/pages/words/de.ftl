@@ -227,3 +227,105 @@ reason-missing-uppercase = fügen Sie einen Großbuchstaben hinzu
 reason-missing-number = fügen Sie eine Ziffer hinzu
 reason-missing-symbol = fügen Sie ein Sonderzeichen hinzu
 reason-breached = es ist aus einem Datenleck bekannt
+
+# Mails
+mail-greeting = Guten Tag { $name },
+mail-code-note = { $minutes ->
+    [one] Er gilt eine Minute.
+   *[other] Er gilt { $minutes } Minuten.
+    } Wenn Sie ihn nicht angefordert haben, wurde Ihre E-Mail-Adresse vielleicht versehentlich eingegeben; geben Sie den Code nicht weiter.
+mail-not-you = Wenn Sie das nicht waren, setzen Sie sofort ein neues Passwort.
+mail-what-label = Was
+mail-when-label = Wann
+mail-network-label = Netzwerkadresse
+mail-device-label = Gerät
+mail-device-on = { $program } auf { $system }
+mail-device-application = eine Anwendung
+mail-device-unknown = nicht erkannt
+mail-item = { $item }, seit { $date }
+mail-sign-up-code-subject = Ihr Code zum Registrieren
+mail-sign-up-code-before = Ihr Code, um die Registrierung abzuschließen:
+mail-sign-up-code-after = { mail-code-note }
+mail-sign-in-code-subject = Ihr Code zum Anmelden
+mail-sign-in-code-before = Ihr Code zum Anmelden:
+mail-sign-in-code-after = { mail-code-note }
+mail-sign-in-link-subject = Ihr Code und Link zum Anmelden
+mail-sign-in-link-before = Geben Sie diesen Code ein, um sich anzumelden, oder öffnen Sie den Link im selben Browser:
+mail-sign-in-link-after = Beide gelten { $minutes ->
+    [one] eine Minute
+   *[other] { $minutes } Minuten
+    }, und einer von ihnen funktioniert einmal. Wenn Sie sie nicht angefordert haben, müssen Sie nichts tun; geben Sie weder Code noch Link weiter.
+mail-change-code-subject = Ihr Code zum Ändern des Passworts
+mail-change-code-before = Ihr Code zum Ändern des Passworts:
+mail-change-code-after = { mail-code-note }
+mail-email-change-code-subject = Bestätigen Sie Ihre neue E-Mail-Adresse
+mail-email-change-code-before = Ihr Code, um diese Adresse zu bestätigen:
+mail-email-change-code-after = { mail-code-note }
+mail-step-up-code-subject = Bestätigen Sie, dass Sie es sind
+mail-step-up-code-before = Ihr Code, um zu bestätigen, dass Sie es sind:
+mail-step-up-code-after = { mail-code-note }
+mail-already-registered-subject = Sie haben bereits ein Konto
+mail-already-registered-before = Jemand hat versucht, sich mit dieser E-Mail-Adresse zu registrieren. Sie hat bereits ein Konto: Melden Sie sich an, oder setzen Sie ein neues Passwort, wenn Sie Ihres vergessen haben.
+mail-already-registered-after = Wenn Sie das nicht waren, müssen Sie nichts tun.
+mail-reset-link-subject = Neues Passwort setzen
+mail-reset-link-before = Öffnen Sie diesen Link, um ein neues Passwort zu setzen:
+mail-reset-link-after = Er gilt { $minutes ->
+    [one] eine Minute
+   *[other] { $minutes } Minuten
+    } und funktioniert einmal. Wenn Sie ihn nicht angefordert haben, müssen Sie nichts tun: Ihr Passwort ist unverändert.
+mail-notice-password-changed-subject = Ihr Passwort wurde geändert
+mail-notice-password-changed-before = Das Passwort Ihres Kontos wurde geändert, und alle anderen Geräte wurden abgemeldet.
+mail-notice-password-changed-after = { mail-not-you }
+mail-notice-email-changed-subject = Ihre E-Mail-Adresse wurde geändert
+mail-notice-email-changed-before = Die E-Mail-Adresse Ihres Kontos wurde geändert. Wenn Sie das nicht waren, machen Sie es hier rückgängig:
+mail-notice-email-changed-after = Der Link funktioniert einmal.
+mail-notice-email-change-requested-subject = Eine Änderung Ihrer E-Mail-Adresse wurde angefordert
+mail-notice-email-change-requested-before = Eine Änderung der E-Mail-Adresse Ihres Kontos wurde angefordert. Wenn Sie das nicht waren, stoppen Sie sie hier:
+mail-notice-email-change-requested-after = Der Link funktioniert einmal.
+mail-notice-email-change-undone-subject = Die Änderung einer E-Mail-Adresse wurde rückgängig gemacht
+mail-notice-email-change-undone-before = Die Änderung der E-Mail-Adresse eines Kontos wurde rückgängig gemacht, und alle Geräte wurden abgemeldet.
+mail-notice-factor-added-subject = Eine Anmeldemethode wurde hinzugefügt
+mail-notice-factor-added-before = Ihrem Konto wurde eine Anmeldemethode hinzugefügt.
+mail-notice-factor-added-after = { mail-not-you }
+mail-notice-factor-removed-subject = Eine Anmeldemethode wurde entfernt
+mail-notice-factor-removed-before = Aus Ihrem Konto wurde eine Anmeldemethode entfernt.
+mail-notice-factor-removed-after = { mail-not-you }
+mail-notice-recovery-code-used-subject = Ein Wiederherstellungscode wurde verwendet
+mail-notice-recovery-code-used-before = Ein Wiederherstellungscode Ihres Kontos wurde zum Anmelden verwendet.
+mail-notice-recovery-code-used-after = { mail-not-you }
+mail-recovery-code-email-subject = Ihr Code zum Wiederherstellen Ihres Kontos
+mail-recovery-code-email-before = Ihr Code, um die Wiederherstellung zu beginnen:
+mail-recovery-code-email-after = { mail-code-note }
+mail-notice-recovery-requested-subject = Eine Wiederherstellung Ihres Kontos wurde angefordert
+mail-notice-recovery-requested-before = In einem Tag kann das Gerät, das sie angefordert hat, Ihr Konto ohne seine stärkste Anmeldemethode ändern. Wenn Sie das nicht waren, stoppen Sie es hier:
+mail-notice-recovery-requested-after = Der Link gilt 48 Stunden. Er stoppt die Wiederherstellung und meldet alle Geräte ab.
+mail-notice-recovery-available-subject = Die Wiederherstellung Ihres Kontos ist möglich
+mail-notice-recovery-available-before = Einen Tag lang kann das Gerät, das die Wiederherstellung angefordert hat, Ihr Konto ohne seine stärkste Anmeldemethode ändern. Ersetzen Sie, was Sie verloren haben.
+mail-notice-recovery-available-after = Wenn Sie das nicht waren, öffnen Sie den Link in der früheren Nachricht, oder setzen Sie sofort ein neues Passwort.
+mail-notice-two-step-changed-subject = Die Zwei-Schritt-Verifizierung wurde geändert
+mail-notice-two-step-changed-before = Die Zwei-Schritt-Verifizierung Ihres Kontos wurde ein- oder ausgeschaltet.
+mail-notice-two-step-changed-after = { mail-not-you }
+mail-notice-device-forgotten-subject = Ein gemerktes Gerät wurde vergessen
+mail-notice-device-forgotten-before = Ein Gerät, mit dem Sie angemeldet waren, wird wieder nach einem zweiten Faktor gefragt.
+mail-notice-device-forgotten-after = { mail-not-you }
+mail-notice-identity-linked-subject = Ein Konto wurde verknüpft
+mail-notice-identity-linked-before = Ein Konto bei einem Anbieter kann Sie jetzt anmelden.
+mail-notice-identity-linked-after = { mail-not-you }
+mail-notice-new-device-subject = Ein neues Gerät hat sich angemeldet
+mail-notice-new-device-before = Ihr Konto wurde zur Anmeldung auf einem Gerät verwendet, auf dem es vorher nicht verwendet wurde.
+mail-notice-new-device-after = { mail-not-you }
+mail-notice-account-deleted-subject = Ihr Konto wurde gelöscht
+mail-notice-account-deleted-before = Ihr Konto wurde mit allem gelöscht, was dazu gehörte.
+mail-notice-account-deleted-after = Wenn Sie das nicht waren, wenden Sie sich an den Betreiber dieses Dienstes.
+mail-notice-api-key-created-subject = Ein API-Schlüssel wurde erstellt
+mail-notice-api-key-created-before = Ein API-Schlüssel, der für Ihr Konto handelt, wurde erstellt.
+mail-notice-api-key-created-after = { mail-not-you }
+mail-notice-api-key-revoked-subject = Ein API-Schlüssel wurde widerrufen
+mail-notice-api-key-revoked-before = Ein API-Schlüssel Ihres Kontos wurde widerrufen.
+mail-notice-api-key-revoked-after = { mail-not-you }
+mail-notice-locked-subject = Die Anmeldung mit Ihrem Passwort ist ausgesetzt
+mail-notice-locked-before = Für Ihr Konto wurden viele falsche Passwörter versucht. Einen Tag lang wird Ihr Passwort nur auf Geräten akzeptiert, die Sie vorher verwendet haben.
+mail-notice-locked-after = Wenn Sie sich anderswo anmelden müssen, verwenden Sie einen Passkey oder ein verknüpftes Konto, oder setzen Sie ein neues Passwort.
+mail-notice-refresh-reuse-subject = Ein Gerät wurde abgemeldet
+mail-notice-refresh-reuse-before = Ein Token Ihres Kontos wurde erneut verwendet, nachdem es ersetzt worden war. Dieses Gerät wurde abgemeldet; melden Sie sich dort wieder an.
+mail-notice-refresh-reuse-after = { mail-not-you }

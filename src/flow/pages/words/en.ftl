@@ -227,3 +227,105 @@ reason-missing-uppercase = add an uppercase letter
 reason-missing-number = add a number
 reason-missing-symbol = add a symbol
 reason-breached = it is known from a data breach
+
+# Mails
+mail-greeting = Hello { $name },
+mail-code-note = { $minutes ->
+    [one] It is valid for one minute.
+   *[other] It is valid for { $minutes } minutes.
+    } If you did not request it, your email address may have been typed by mistake; do not share the code.
+mail-not-you = If this was not you, set a new password at once.
+mail-what-label = What
+mail-when-label = When
+mail-network-label = Network address
+mail-device-label = Device
+mail-device-on = { $program } on { $system }
+mail-device-application = an application
+mail-device-unknown = not recognized
+mail-item = { $item }, since { $date }
+mail-sign-up-code-subject = Your sign-up code
+mail-sign-up-code-before = Your code to finish signing up:
+mail-sign-up-code-after = { mail-code-note }
+mail-sign-in-code-subject = Your sign-in code
+mail-sign-in-code-before = Your code to sign in:
+mail-sign-in-code-after = { mail-code-note }
+mail-sign-in-link-subject = Your code and link to sign in
+mail-sign-in-link-before = Enter this code to sign in, or open the link in the same browser:
+mail-sign-in-link-after = Both are valid for { $minutes ->
+    [one] one minute
+   *[other] { $minutes } minutes
+    }, and one of them works once. If you did not request them, there is nothing to do; do not share the code or the link.
+mail-change-code-subject = Your code to change the password
+mail-change-code-before = Your code to change the password:
+mail-change-code-after = { mail-code-note }
+mail-email-change-code-subject = Confirm your new email address
+mail-email-change-code-before = Your code to confirm this address:
+mail-email-change-code-after = { mail-code-note }
+mail-step-up-code-subject = Confirm that it is you
+mail-step-up-code-before = Your code to confirm that it is you:
+mail-step-up-code-after = { mail-code-note }
+mail-already-registered-subject = You already have an account
+mail-already-registered-before = There was an attempt to sign up with this email address. It already has an account: sign in, or set a new password if you have forgotten yours.
+mail-already-registered-after = If this was not you, there is nothing to do.
+mail-reset-link-subject = Set a new password
+mail-reset-link-before = Open this link to set a new password:
+mail-reset-link-after = It is valid for { $minutes ->
+    [one] one minute
+   *[other] { $minutes } minutes
+    } and works once. If you did not request it, there is nothing to do: your password is unchanged.
+mail-notice-password-changed-subject = Your password was changed
+mail-notice-password-changed-before = The password of your account was changed, and all other devices were signed out.
+mail-notice-password-changed-after = { mail-not-you }
+mail-notice-email-changed-subject = Your email address was changed
+mail-notice-email-changed-before = The email address of your account was changed. If this was not you, revert it here:
+mail-notice-email-changed-after = The link works once.
+mail-notice-email-change-requested-subject = A change of your email address was requested
+mail-notice-email-change-requested-before = A change of the email address of your account was requested. If this was not you, stop it here:
+mail-notice-email-change-requested-after = The link works once.
+mail-notice-email-change-undone-subject = A change of an email address was reverted
+mail-notice-email-change-undone-before = The change of the email address of an account was reverted, and every device was signed out.
+mail-notice-factor-added-subject = A sign-in method was added
+mail-notice-factor-added-before = A sign-in method was added to your account.
+mail-notice-factor-added-after = { mail-not-you }
+mail-notice-factor-removed-subject = A sign-in method was removed
+mail-notice-factor-removed-before = A sign-in method was removed from your account.
+mail-notice-factor-removed-after = { mail-not-you }
+mail-notice-recovery-code-used-subject = A recovery code was used
+mail-notice-recovery-code-used-before = A recovery code of your account was used to sign in.
+mail-notice-recovery-code-used-after = { mail-not-you }
+mail-recovery-code-email-subject = Your code to recover your account
+mail-recovery-code-email-before = Your code to begin the recovery:
+mail-recovery-code-email-after = { mail-code-note }
+mail-notice-recovery-requested-subject = A recovery of your account was requested
+mail-notice-recovery-requested-before = In a day, the device that requested it can change your account without its strongest sign-in method. If this was not you, stop it here:
+mail-notice-recovery-requested-after = The link is valid for 48 hours. It stops the recovery and signs out every device.
+mail-notice-recovery-available-subject = The recovery of your account is available
+mail-notice-recovery-available-before = For a day, the device that requested the recovery can change your account without its strongest sign-in method. Replace what you have lost.
+mail-notice-recovery-available-after = If this was not you, open the link in the earlier message, or set a new password at once.
+mail-notice-two-step-changed-subject = Two-step verification was changed
+mail-notice-two-step-changed-before = Two-step verification of your account was turned on or off.
+mail-notice-two-step-changed-after = { mail-not-you }
+mail-notice-device-forgotten-subject = A remembered device was forgotten
+mail-notice-device-forgotten-before = A device that you signed in from is asked for a second factor again.
+mail-notice-device-forgotten-after = { mail-not-you }
+mail-notice-identity-linked-subject = An account was linked
+mail-notice-identity-linked-before = An account at a provider can now sign you in.
+mail-notice-identity-linked-after = { mail-not-you }
+mail-notice-new-device-subject = A new device signed in
+mail-notice-new-device-before = Your account was used to sign in from a device that it was not used on before.
+mail-notice-new-device-after = { mail-not-you }
+mail-notice-account-deleted-subject = Your account was deleted
+mail-notice-account-deleted-before = Your account was deleted with everything that belonged to it.
+mail-notice-account-deleted-after = If this was not you, contact the operator of this service.
+mail-notice-api-key-created-subject = An API key was created
+mail-notice-api-key-created-before = An API key that acts for your account was created.
+mail-notice-api-key-created-after = { mail-not-you }
+mail-notice-api-key-revoked-subject = An API key was revoked
+mail-notice-api-key-revoked-before = An API key of your account was revoked.
+mail-notice-api-key-revoked-after = { mail-not-you }
+mail-notice-locked-subject = Signing in with your password is paused
+mail-notice-locked-before = Many wrong passwords were tried for your account. For a day your password is only accepted on devices that you used before.
+mail-notice-locked-after = If you need to sign in elsewhere, use a passkey or a linked account, or set a new password.
+mail-notice-refresh-reuse-subject = A device was signed out
+mail-notice-refresh-reuse-before = A token of your account was used again after it had been replaced. That device has been signed out; sign in there again.
+mail-notice-refresh-reuse-after = { mail-not-you }

@@ -227,3 +227,105 @@ reason-missing-uppercase = añada una mayúscula
 reason-missing-number = añada un número
 reason-missing-symbol = añada un símbolo
 reason-breached = aparece en una filtración de datos
+
+# Mails
+mail-greeting = Hola, { $name }:
+mail-code-note = { $minutes ->
+    [one] Es válido durante un minuto.
+   *[other] Es válido durante { $minutes } minutos.
+    } Si no lo solicitó, es posible que alguien haya escrito su correo por error; no comparta el código.
+mail-not-you = Si no fue usted, establezca de inmediato una contraseña nueva.
+mail-what-label = Qué
+mail-when-label = Cuándo
+mail-network-label = Dirección de red
+mail-device-label = Dispositivo
+mail-device-on = { $program } en { $system }
+mail-device-application = una aplicación
+mail-device-unknown = no reconocido
+mail-item = { $item }, desde { $date }
+mail-sign-up-code-subject = Su código de registro
+mail-sign-up-code-before = Su código para terminar el registro:
+mail-sign-up-code-after = { mail-code-note }
+mail-sign-in-code-subject = Su código de acceso
+mail-sign-in-code-before = Su código para iniciar sesión:
+mail-sign-in-code-after = { mail-code-note }
+mail-sign-in-link-subject = Su código y su enlace de acceso
+mail-sign-in-link-before = Introduzca este código para iniciar sesión, o abra el enlace en el mismo navegador:
+mail-sign-in-link-after = Ambos son válidos durante { $minutes ->
+    [one] un minuto
+   *[other] { $minutes } minutos
+    }, y uno de ellos funciona una vez. Si no los solicitó, no tiene que hacer nada; no comparta ni el código ni el enlace.
+mail-change-code-subject = Su código para cambiar la contraseña
+mail-change-code-before = Su código para cambiar la contraseña:
+mail-change-code-after = { mail-code-note }
+mail-email-change-code-subject = Confirme su nuevo correo electrónico
+mail-email-change-code-before = Su código para confirmar esta dirección:
+mail-email-change-code-after = { mail-code-note }
+mail-step-up-code-subject = Confirme que es usted
+mail-step-up-code-before = Su código para confirmar que es usted:
+mail-step-up-code-after = { mail-code-note }
+mail-already-registered-subject = Ya tiene una cuenta
+mail-already-registered-before = Se intentó crear una cuenta con este correo electrónico. Ya tiene una cuenta: inicie sesión, o establezca una contraseña nueva si olvidó la suya.
+mail-already-registered-after = Si no fue usted, no tiene que hacer nada.
+mail-reset-link-subject = Establezca una contraseña nueva
+mail-reset-link-before = Abra este enlace para establecer una contraseña nueva:
+mail-reset-link-after = Es válido durante { $minutes ->
+    [one] un minuto
+   *[other] { $minutes } minutos
+    } y funciona una vez. Si no lo solicitó, no tiene que hacer nada: su contraseña no ha cambiado.
+mail-notice-password-changed-subject = Se cambió su contraseña
+mail-notice-password-changed-before = Se cambió la contraseña de su cuenta y se cerró la sesión en todos los demás dispositivos.
+mail-notice-password-changed-after = { mail-not-you }
+mail-notice-email-changed-subject = Se cambió su correo electrónico
+mail-notice-email-changed-before = Se cambió el correo electrónico de su cuenta. Si no fue usted, restáurelo aquí:
+mail-notice-email-changed-after = El enlace funciona una vez.
+mail-notice-email-change-requested-subject = Se solicitó un cambio de su correo electrónico
+mail-notice-email-change-requested-before = Se solicitó un cambio del correo electrónico de su cuenta. Si no fue usted, deténgalo aquí:
+mail-notice-email-change-requested-after = El enlace funciona una vez.
+mail-notice-email-change-undone-subject = Se revirtió un cambio de correo electrónico
+mail-notice-email-change-undone-before = Se revirtió el cambio del correo electrónico de una cuenta y se cerró la sesión en todos los dispositivos.
+mail-notice-factor-added-subject = Se añadió un método de acceso
+mail-notice-factor-added-before = Se añadió un método de acceso a su cuenta.
+mail-notice-factor-added-after = { mail-not-you }
+mail-notice-factor-removed-subject = Se quitó un método de acceso
+mail-notice-factor-removed-before = Se quitó un método de acceso de su cuenta.
+mail-notice-factor-removed-after = { mail-not-you }
+mail-notice-recovery-code-used-subject = Se usó un código de recuperación
+mail-notice-recovery-code-used-before = Se usó un código de recuperación de su cuenta para iniciar sesión.
+mail-notice-recovery-code-used-after = { mail-not-you }
+mail-recovery-code-email-subject = Su código para recuperar su cuenta
+mail-recovery-code-email-before = Su código para comenzar la recuperación:
+mail-recovery-code-email-after = { mail-code-note }
+mail-notice-recovery-requested-subject = Se solicitó una recuperación de su cuenta
+mail-notice-recovery-requested-before = En un día, el dispositivo que la solicitó podrá cambiar su cuenta sin su método de acceso más fuerte. Si no fue usted, deténgala aquí:
+mail-notice-recovery-requested-after = El enlace es válido durante 48 horas. Detiene la recuperación y cierra la sesión en todos los dispositivos.
+mail-notice-recovery-available-subject = La recuperación de su cuenta está disponible
+mail-notice-recovery-available-before = Durante un día, el dispositivo que solicitó la recuperación puede cambiar su cuenta sin su método de acceso más fuerte. Sustituya lo que perdió.
+mail-notice-recovery-available-after = Si no fue usted, abra el enlace del mensaje anterior, o establezca de inmediato una contraseña nueva.
+mail-notice-two-step-changed-subject = Se cambió la verificación en dos pasos
+mail-notice-two-step-changed-before = Se activó o se desactivó la verificación en dos pasos de su cuenta.
+mail-notice-two-step-changed-after = { mail-not-you }
+mail-notice-device-forgotten-subject = Se olvidó un dispositivo recordado
+mail-notice-device-forgotten-before = Se vuelve a pedir un segundo factor en un dispositivo en el que inició sesión.
+mail-notice-device-forgotten-after = { mail-not-you }
+mail-notice-identity-linked-subject = Se vinculó una cuenta
+mail-notice-identity-linked-before = Ahora puede iniciar sesión con una cuenta de un proveedor.
+mail-notice-identity-linked-after = { mail-not-you }
+mail-notice-new-device-subject = Un dispositivo nuevo inició sesión
+mail-notice-new-device-before = Se usó su cuenta para iniciar sesión en un dispositivo en el que no se había usado antes.
+mail-notice-new-device-after = { mail-not-you }
+mail-notice-account-deleted-subject = Se eliminó su cuenta
+mail-notice-account-deleted-before = Se eliminó su cuenta con todo lo que le pertenecía.
+mail-notice-account-deleted-after = Si no fue usted, póngase en contacto con el operador de este servicio.
+mail-notice-api-key-created-subject = Se creó una clave de API
+mail-notice-api-key-created-before = Se creó una clave de API que actúa en nombre de su cuenta.
+mail-notice-api-key-created-after = { mail-not-you }
+mail-notice-api-key-revoked-subject = Se revocó una clave de API
+mail-notice-api-key-revoked-before = Se revocó una clave de API de su cuenta.
+mail-notice-api-key-revoked-after = { mail-not-you }
+mail-notice-locked-subject = El acceso con contraseña está en pausa
+mail-notice-locked-before = Se probaron muchas contraseñas incorrectas para su cuenta. Durante un día, su contraseña solo se acepta en dispositivos que ya usó.
+mail-notice-locked-after = Si necesita iniciar sesión en otro lugar, use una llave de acceso o una cuenta vinculada, o establezca una contraseña nueva.
+mail-notice-refresh-reuse-subject = Se cerró la sesión de un dispositivo
+mail-notice-refresh-reuse-before = Se volvió a usar un token de su cuenta después de que se hubiera sustituido. Se cerró la sesión en ese dispositivo; vuelva a iniciarla allí.
+mail-notice-refresh-reuse-after = { mail-not-you }

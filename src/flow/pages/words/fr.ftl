@@ -227,3 +227,105 @@ reason-missing-uppercase = ajoutez une majuscule
 reason-missing-number = ajoutez un chiffre
 reason-missing-symbol = ajoutez un symbole
 reason-breached = il figure dans une fuite de données
+
+# Mails
+mail-greeting = Bonjour { $name },
+mail-code-note = { $minutes ->
+    [one] Il est valable une minute.
+   *[other] Il est valable { $minutes } minutes.
+    } Si vous ne l’avez pas demandé, votre adresse e-mail a peut-être été saisie par erreur ; ne communiquez pas le code.
+mail-not-you = Si ce n’était pas vous, choisissez immédiatement un nouveau mot de passe.
+mail-what-label = Objet
+mail-when-label = Date
+mail-network-label = Adresse réseau
+mail-device-label = Appareil
+mail-device-on = { $program } sur { $system }
+mail-device-application = une application
+mail-device-unknown = non reconnu
+mail-item = { $item }, depuis { $date }
+mail-sign-up-code-subject = Votre code d’inscription
+mail-sign-up-code-before = Votre code pour terminer l’inscription :
+mail-sign-up-code-after = { mail-code-note }
+mail-sign-in-code-subject = Votre code de connexion
+mail-sign-in-code-before = Votre code pour vous connecter :
+mail-sign-in-code-after = { mail-code-note }
+mail-sign-in-link-subject = Votre code et votre lien de connexion
+mail-sign-in-link-before = Saisissez ce code pour vous connecter, ou ouvrez le lien dans le même navigateur :
+mail-sign-in-link-after = Les deux sont valables { $minutes ->
+    [one] une minute
+   *[other] { $minutes } minutes
+    }, et l’un d’eux fonctionne une fois. Si vous ne les avez pas demandés, il n’y a rien à faire ; ne communiquez ni le code ni le lien.
+mail-change-code-subject = Votre code pour changer le mot de passe
+mail-change-code-before = Votre code pour changer le mot de passe :
+mail-change-code-after = { mail-code-note }
+mail-email-change-code-subject = Confirmez votre nouvelle adresse e-mail
+mail-email-change-code-before = Votre code pour confirmer cette adresse :
+mail-email-change-code-after = { mail-code-note }
+mail-step-up-code-subject = Confirmez que c’est bien vous
+mail-step-up-code-before = Votre code pour confirmer que c’est bien vous :
+mail-step-up-code-after = { mail-code-note }
+mail-already-registered-subject = Vous avez déjà un compte
+mail-already-registered-before = Une inscription a été tentée avec cette adresse e-mail. Elle a déjà un compte : connectez-vous, ou choisissez un nouveau mot de passe si vous avez oublié le vôtre.
+mail-already-registered-after = Si ce n’était pas vous, il n’y a rien à faire.
+mail-reset-link-subject = Choisissez un nouveau mot de passe
+mail-reset-link-before = Ouvrez ce lien pour choisir un nouveau mot de passe :
+mail-reset-link-after = Il est valable { $minutes ->
+    [one] une minute
+   *[other] { $minutes } minutes
+    } et fonctionne une fois. Si vous ne l’avez pas demandé, il n’y a rien à faire : votre mot de passe est inchangé.
+mail-notice-password-changed-subject = Votre mot de passe a été changé
+mail-notice-password-changed-before = Le mot de passe de votre compte a été changé, et tous les autres appareils ont été déconnectés.
+mail-notice-password-changed-after = { mail-not-you }
+mail-notice-email-changed-subject = Votre adresse e-mail a été changée
+mail-notice-email-changed-before = L’adresse e-mail de votre compte a été changée. Si ce n’était pas vous, rétablissez-la ici :
+mail-notice-email-changed-after = Le lien fonctionne une fois.
+mail-notice-email-change-requested-subject = Un changement de votre adresse e-mail a été demandé
+mail-notice-email-change-requested-before = Un changement de l’adresse e-mail de votre compte a été demandé. Si ce n’était pas vous, arrêtez-le ici :
+mail-notice-email-change-requested-after = Le lien fonctionne une fois.
+mail-notice-email-change-undone-subject = Le changement d’une adresse e-mail a été annulé
+mail-notice-email-change-undone-before = Le changement de l’adresse e-mail d’un compte a été annulé, et tous les appareils ont été déconnectés.
+mail-notice-factor-added-subject = Une méthode de connexion a été ajoutée
+mail-notice-factor-added-before = Une méthode de connexion a été ajoutée à votre compte.
+mail-notice-factor-added-after = { mail-not-you }
+mail-notice-factor-removed-subject = Une méthode de connexion a été supprimée
+mail-notice-factor-removed-before = Une méthode de connexion a été supprimée de votre compte.
+mail-notice-factor-removed-after = { mail-not-you }
+mail-notice-recovery-code-used-subject = Un code de récupération a été utilisé
+mail-notice-recovery-code-used-before = Un code de récupération de votre compte a été utilisé pour se connecter.
+mail-notice-recovery-code-used-after = { mail-not-you }
+mail-recovery-code-email-subject = Votre code pour récupérer votre compte
+mail-recovery-code-email-before = Votre code pour commencer la récupération :
+mail-recovery-code-email-after = { mail-code-note }
+mail-notice-recovery-requested-subject = Une récupération de votre compte a été demandée
+mail-notice-recovery-requested-before = Dans un jour, l’appareil qui l’a demandée pourra modifier votre compte sans sa méthode de connexion la plus forte. Si ce n’était pas vous, arrêtez-la ici :
+mail-notice-recovery-requested-after = Le lien est valable 48 heures. Il arrête la récupération et déconnecte tous les appareils.
+mail-notice-recovery-available-subject = La récupération de votre compte est possible
+mail-notice-recovery-available-before = Pendant un jour, l’appareil qui a demandé la récupération peut modifier votre compte sans sa méthode de connexion la plus forte. Remplacez ce que vous avez perdu.
+mail-notice-recovery-available-after = Si ce n’était pas vous, ouvrez le lien du message précédent, ou choisissez immédiatement un nouveau mot de passe.
+mail-notice-two-step-changed-subject = La vérification en deux étapes a été modifiée
+mail-notice-two-step-changed-before = La vérification en deux étapes de votre compte a été activée ou désactivée.
+mail-notice-two-step-changed-after = { mail-not-you }
+mail-notice-device-forgotten-subject = Un appareil mémorisé a été oublié
+mail-notice-device-forgotten-before = Un second facteur est de nouveau demandé sur un appareil avec lequel vous vous êtes connecté.
+mail-notice-device-forgotten-after = { mail-not-you }
+mail-notice-identity-linked-subject = Un compte a été lié
+mail-notice-identity-linked-before = Un compte chez un fournisseur peut maintenant vous connecter.
+mail-notice-identity-linked-after = { mail-not-you }
+mail-notice-new-device-subject = Un nouvel appareil s’est connecté
+mail-notice-new-device-before = Votre compte a été utilisé pour se connecter depuis un appareil sur lequel il n’avait pas encore été utilisé.
+mail-notice-new-device-after = { mail-not-you }
+mail-notice-account-deleted-subject = Votre compte a été supprimé
+mail-notice-account-deleted-before = Votre compte a été supprimé avec tout ce qui lui appartenait.
+mail-notice-account-deleted-after = Si ce n’était pas vous, contactez l’exploitant de ce service.
+mail-notice-api-key-created-subject = Une clé d’API a été créée
+mail-notice-api-key-created-before = Une clé d’API qui agit pour votre compte a été créée.
+mail-notice-api-key-created-after = { mail-not-you }
+mail-notice-api-key-revoked-subject = Une clé d’API a été révoquée
+mail-notice-api-key-revoked-before = Une clé d’API de votre compte a été révoquée.
+mail-notice-api-key-revoked-after = { mail-not-you }
+mail-notice-locked-subject = La connexion par mot de passe est suspendue
+mail-notice-locked-before = De nombreux mots de passe incorrects ont été essayés pour votre compte. Pendant un jour, votre mot de passe n’est accepté que sur les appareils que vous avez déjà utilisés.
+mail-notice-locked-after = Si vous devez vous connecter ailleurs, utilisez une clé d’accès ou un compte lié, ou choisissez un nouveau mot de passe.
+mail-notice-refresh-reuse-subject = Un appareil a été déconnecté
+mail-notice-refresh-reuse-before = Un jeton de votre compte a été réutilisé après avoir été remplacé. Cet appareil a été déconnecté ; reconnectez-vous dessus.
+mail-notice-refresh-reuse-after = { mail-not-you }

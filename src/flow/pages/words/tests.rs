@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
+use crate::mail::MessageKind;
 
 /// Returns the messages of a file, with the variables of each.
 fn messages(text: &str) -> BTreeMap<String, BTreeSet<String>> {
@@ -59,7 +60,8 @@ fn every_message_exists_in_every_language_with_its_placeholders() {
 fn every_message_is_used() {
     let sources = sources();
     for id in messages(BUILT_IN[0].1).keys() {
-        let is_computed = ["error-", "reason-", "method-"].iter().any(|own| id.starts_with(own));
+        let is_computed =
+            ["error-", "reason-", "method-", "mail-"].iter().any(|own| id.starts_with(own));
         assert!(is_computed || sources.contains(&format!("\"{id}\"")), "{id} is not used");
     }
 }
@@ -125,4 +127,45 @@ fn invalid_messages_are_errors() {
         |tag: &str, text: &str| Words::new(&[(tag.to_owned(), text.to_owned())]).unwrap_err();
     assert!(error("not a tag", "").contains("not a tag"));
     assert!(error("de", "= broken").contains("Fluent"));
+}
+
+/// Returns the id of the messages of a kind of email.
+fn mail_id(kind: MessageKind) -> String {
+    format!("mail-{}", kind.as_str().replace('_', "-"))
+}
+
+#[test]
+fn every_mail_has_words_and_every_word_belongs_to_a_mail() {
+    let english = messages(BUILT_IN[0].1);
+    let mut used = BTreeSet::new();
+    for kind in MessageKind::ALL {
+        let id = mail_id(*kind);
+        for part in ["subject", "before"] {
+            assert!(english.contains_key(&format!("{id}-{part}")), "{id}-{part}");
+        }
+        used.extend(["subject", "before", "after"].map(|part| format!("{id}-{part}")));
+    }
+    let source = include_str!("../mails.rs").to_owned() + BUILT_IN[0].1;
+    for id in english.keys().filter(|id| id.starts_with("mail-") && !used.contains(*id)) {
+        let is_shared =
+            source.contains(&format!("\"{id}\"")) || source.contains(&format!("{{ {id} }}"));
+        assert!(is_shared, "{id} is not used");
+    }
+}
+
+#[test]
+fn guide_has_the_text_of_every_mail() {
+    let guide = include_str!("../../../../guide/mails.md");
+    let words = Words::new(&[]).unwrap();
+    let english = words.find("en").unwrap();
+    for kind in MessageKind::ALL {
+        for part in ["subject", "before", "after"] {
+            let id = format!("{}-{part}", mail_id(*kind));
+            let Some(text) = english.sentence(&id, &[("minutes", Argument::Number(10))]) else {
+                assert!(!english.has(&id), "{id}");
+                continue;
+            };
+            assert!(guide.contains(&text), "{id}: {text}");
+        }
+    }
 }
