@@ -57,8 +57,9 @@ test("a security key completes a sign-in and verifies again", async () => {
 
 for (const javaScriptEnabled of [true, false]) {
   const how = javaScriptEnabled ? "with" : "without";
+  const name = (text) => `${text}, ${how} JavaScript`;
 
-  test(`an account recovery is cancelled by its link, ${how} JavaScript`, async () => {
+  test(name("an account recovery is cancelled by its link"), async () => {
     const { page, close } = await visit(browser, { javaScriptEnabled });
     const email = `recovery-${how}@example.com`;
     await verified(page, email);
