@@ -71,18 +71,21 @@ fn read(extensions: &Extensions, headers: &HeaderMap, core: &Core) -> ClientInfo
     ClientInfo {
         ip: ip.map(|ip| ip.to_string()),
         user_agent: agent.map(|value| printable(value.as_bytes())),
-        language: headers.get(header::ACCEPT_LANGUAGE).and_then(language),
+        language: headers.get(header::ACCEPT_LANGUAGE).and_then(|accept| language(accept, core)),
     }
 }
 
-/// Returns the language that a client prefers.
-fn language(header: &HeaderValue) -> Option<String> {
+/// Returns the language that a client prefers of those that messages have, or else of all.
+fn language(header: &HeaderValue, core: &Core) -> Option<String> {
     let is_tag = |tag: &&str| {
         tag.len() <= LONGEST_LANGUAGE
             && tag.starts_with(|first: char| first.is_ascii_alphabetic())
             && tag.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
     };
-    preferred(header.to_str().ok()?).into_iter().find(is_tag).map(ToOwned::to_owned)
+    let mut tags = preferred(header.to_str().ok()?);
+    tags.retain(is_tag);
+    let is_known = |tag: &&&str| core.outbox.as_ref().is_some_and(|own| own.has_language(tag));
+    tags.iter().find(is_known).or(tags.first()).map(|tag| (*tag).to_owned())
 }
 
 /// Returns text without control characters, which could break a log line or a page (LG-04).

@@ -11,10 +11,7 @@ use super::{
     AnyMailer, DefaultTemplates, DeliveryError, MailContent, Message, RenderedMail, Templates,
     queue::{Queue, QueuePlace},
 };
-use crate::{clock::Clock, crypto::random, error::AuthError, model::accept::preferred};
-
-/// The maximum length of a language tag in `Accept-Language`.
-const MAX_TAG_LEN: usize = 35;
+use crate::{clock::Clock, crypto::random, error::AuthError};
 
 /// Delivers messages with the mailer, outside the request path.
 #[derive(Clone)]
@@ -53,15 +50,9 @@ impl Outbox {
         self.0.templates.get_or_init(|| templates);
     }
 
-    /// Returns the best language of `Accept-Language` that the templates have.
-    pub(crate) fn language(&self, accept: &str) -> Option<String> {
-        let is_tag = |tag: &str| {
-            let is_part = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
-            !tag.is_empty() && tag.len() <= MAX_TAG_LEN && tag.bytes().all(is_part)
-        };
-        let mut accepted = preferred(accept).into_iter();
-        let found = accepted.find(|tag| is_tag(tag) && self.0.templates().has_language(tag));
-        found.map(ToOwned::to_owned)
+    /// Returns whether the templates have a language.
+    pub(crate) fn has_language(&self, tag: &str) -> bool {
+        self.0.templates().has_language(tag)
     }
 
     /// Renders the content of a message without sending it.

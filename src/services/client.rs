@@ -250,12 +250,6 @@ impl Client {
         &self.request.headers
     }
 
-    /// Returns the best language of `Accept-Language` that the templates of messages have.
-    pub(crate) fn language(&self) -> Option<String> {
-        let accept = self.headers().get(http::header::ACCEPT_LANGUAGE)?.to_str().ok()?;
-        self.context().core().outbox.as_ref()?.language(accept)
-    }
-
     /// Sets the transport, the persistence and the device token of the new session.
     #[must_use]
     pub fn with_options(self, options: SignInOptions) -> Self {

@@ -96,10 +96,8 @@ impl Core {
         let mut data = asked.data;
         data.insert("message".to_owned(), asked.letter.kind.as_str().into());
         data.insert("decoy".to_owned(), asked.decoy.into());
-        let requested = data.remove("locale");
-        let requested = requested.as_ref().and_then(Value::as_str);
-        let requested = requested.or(asked.client.language.as_deref());
-        let locale = asked.letter.user.and_then(locale_of).or(requested);
+        let locale = asked.letter.user.and_then(locale_of);
+        let locale = locale.or(asked.client.language.as_deref());
         data.insert("locale".to_owned(), json!(locale));
         let expires_at = after(now, policy.lifetime);
         let challenge = Challenge {

@@ -116,9 +116,7 @@ pub(super) struct Stored {
 
 impl Stored {
     pub(super) fn new(client: &Client, owner: Owner<'_>, data: Value) -> Self {
-        // An unregistered user has no other language than that of the request.
-        let locale = if let Kind::Anyone = owner.0 { client.language() } else { None };
-        Self { locale, ..Self::of(owner, data).requested_by(client) }
+        Self::of(owner, data).requested_by(client)
     }
 
     pub(super) fn of(owner: Owner<'_>, data: Value) -> Self {

@@ -174,6 +174,38 @@ async fn first_message_has_the_language_of_the_request() {
     }
 }
 
+/// The first language that the templates have, in both parts, each of which has the code.
+#[tokio::test]
+async fn messages_of_pages_are_text_and_html_in_a_language_they_have() {
+    let mailbox = Mailbox::new();
+    let auth = builder().await.origin(APP).mailer(mailbox.clone()).flow(password());
+    let auth = auth.flow(EmailCodes::new().verify_email_on_sign_up(true));
+    let theme = authlayer::Theme::new("Acme <b>");
+    let auth = auth.flow(authlayer::Pages::new(theme)).build().unwrap();
+    for (name, header, lang, direction) in [
+        ("a", "xx, ar;q=0.5, de;q=0.1", "ar", "rtl"),
+        ("b", "de-AT", "de", "ltr"),
+        ("c", "xx", "en", "ltr"),
+    ] {
+        let email = format!("{name}@example.com");
+        let visitor = client(&auth).with("accept-language", header);
+        assert_eq!(sign_up(&visitor, &email).await.status, 202);
+        let code = mailbox.code(&email).await;
+        let mail = mailbox.to(&email).remove(0);
+        assert!(mail.text.contains(&code) && mail.html.contains(&code), "{header}");
+        let html = format!("<html lang=\"{lang}\" dir=\"{direction}\"");
+        assert!(mail.html.contains(&html), "{header}: {}", mail.html);
+        assert!(
+            mail.html.contains("Acme &lt;b&gt;") && !mail.html.contains("<b>"),
+            "{}",
+            mail.html
+        );
+        for part in ["<script", "<img", "onload", "http://"] {
+            assert!(!mail.html.contains(part), "{part}: {}", mail.html);
+        }
+    }
+}
+
 #[tokio::test]
 async fn international_domains_are_one_address_in_both_forms() {
     let auth = builder().await.origin(APP).flow(password()).build().unwrap();

@@ -47,8 +47,7 @@ impl PasswordService {
         let current = anonymous.as_ref().map(|auth| (auth.user(), auth.session()));
         let info = client.info().clone();
         let members = client.members();
-        let signed_up =
-            self.sign_up_from_session(current, sign_up, delivery, info, members, client.language());
+        let signed_up = self.sign_up_from_session(current, sign_up, delivery, info, members);
         let outcome = signed_up.await?;
         Ok(core.respond(client, outcome).await.of_new_user())
     }

@@ -114,7 +114,6 @@ impl PasswordService {
         delivery: TokenDelivery,
         client: ClientInfo,
         members: &RequestMembers,
-        language: Option<String>,
     ) -> Result<Outcome, AuthError> {
         let (anonymous, anonymous_session) = AnonymousSession::of(current).unzip();
         if !self.sign_up {
@@ -152,7 +151,7 @@ impl PasswordService {
                 anonymous_session,
                 draft,
             };
-            return self.ask_for_proof(email, data, &client, language).await;
+            return self.ask_for_proof(email, data, &client).await;
         }
         let credential = password_credential(&wanted.id, &hash, now)?;
         let account = AccountDraft {
@@ -189,13 +188,11 @@ impl PasswordService {
         email: Email,
         data: SignUpData,
         client: &ClientInfo,
-        language: Option<String>,
     ) -> Result<Outcome, AuthError> {
         let owner = self.core.users.find_user_by_email(&email).await?;
         let taken = owner.is_some_and(|owner| owner.email_verified_at.is_some());
         let mut members = Map::new();
         members.insert("sign_up".to_owned(), json!(data));
-        members.insert("locale".to_owned(), json!(language));
         let kind = if taken { MessageKind::AlreadyRegistered } else { MessageKind::SignUpCode };
         let letter = Letterhead { kind, to: &email, user: None };
         let pending = self.core.ask(Asked {
