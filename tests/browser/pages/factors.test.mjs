@@ -4,7 +4,9 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
 import { authenticator, launch, load, stop, testbed } from "../support.mjs";
-import { advance, lastCode, lastLink, mails, now, signIn, signUp, totp, visit } from "./support.mjs";
+import {
+  advance, lastCode, lastLink, mails, now, signIn, signUp, submit, totp, visit,
+} from "./support.mjs";
 
 let bed, browser, origin;
 
@@ -18,9 +20,6 @@ after(async () => {
   await browser?.close();
   await stop(bed.server);
 });
-
-const submit = (page, form = "main form") =>
-  page.locator(`${form} button:not([type=button])`).first().click();
 
 async function verified(page, email) {
   await signUp(page, origin, email, "/account/security");

@@ -5,7 +5,7 @@ import { after, before, test } from "node:test";
 
 import { launch, stop, testbed } from "../support.mjs";
 import {
-  PASSWORD, advance, lastCode, lastLink, now, signIn, signUp, totp, visit,
+  PASSWORD, advance, lastCode, lastLink, now, path, signIn, signUp, submit, totp, visit,
 } from "./support.mjs";
 
 let bed, browser, origin;
@@ -20,10 +20,6 @@ after(async () => {
   await browser?.close();
   await stop(bed.server);
 });
-
-const path = (page) => new URL(page.url()).pathname;
-const submit = (page, form = "main form") =>
-  page.locator(`${form} button:not([type=button])`).first().click();
 
 async function verified(page, email, target) {
   await signUp(page, origin, email, target);

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
 import { launch, stop, testbed } from "../support.mjs";
-import { PASSWORD, lastLink, signIn, signUp, visit } from "./support.mjs";
+import { PASSWORD, lastLink, path, signIn, signUp, submit, visit } from "./support.mjs";
 
 const OTHER = "another xw2v plum";
 
@@ -21,10 +21,7 @@ after(async () => {
   await stop(bed.server);
 });
 
-const path = (page) => new URL(page.url()).pathname;
 const me = async (page) => (await page.context().request.get(`${origin}/me`)).json();
-const submit = (page, form = "main form") =>
-  page.locator(`${form} button:not([type=button])`).first().click();
 
 /**
  * Sends a form twice. With the script, a double click sends it once. Without it, the server gets the

@@ -10,7 +10,7 @@ import { fileURLToPath } from "node:url";
 
 import { freePort, launch, start, stop, testbed } from "../support.mjs";
 import { smaller } from "./picture.mjs";
-import { lastCode, lastLink, now, signUp, totp, visit } from "./support.mjs";
+import { lastCode, lastLink, now, signUp, submit, totp, visit } from "./support.mjs";
 
 const FOLDER = fileURLToPath(new URL("./pictures/", import.meta.url));
 const MAX_BYTES = 40_000;
@@ -31,9 +31,6 @@ async function take(page, name) {
   taken.push(`${name}.png`);
   if (process.env.SCREENSHOTS) await writeFile(`${FOLDER}${name}.png`, picture);
 }
-
-const submit = (page, form = "main form") =>
-  page.locator(`${form} button:not([type=button])`).first().click();
 
 const EMAIL = "ada@example.com";
 // Every page in one appearance, and some in the others.

@@ -52,14 +52,20 @@ export async function signUp(page, origin, email, target = "/public") {
   await page.goto(`${origin}/account/sign-up?return_to=${encodeURIComponent(target)}`);
   await page.locator("input[name=email]").fill(email);
   await page.locator("input[name=password]").fill(PASSWORD);
-  await page.locator("main form button:not([type=button])").first().click();
+  await submit(page);
 }
+
+/** Sends the first form, or another one, by its button. */
+export const submit = (page, form = "main form") =>
+  page.locator(`${form} button:not([type=button])`).first().click();
+
+export const path = (page) => new URL(page.url()).pathname;
 
 export async function signIn(page, origin, email, target = "/public", password = PASSWORD) {
   await page.goto(`${origin}/account/sign-in?return_to=${encodeURIComponent(target)}`);
   await page.locator("input[name=email]").fill(email);
   await page.locator("input[name=password]").fill(password);
-  await page.locator("main form button:not([type=button])").first().click();
+  await submit(page);
 }
 
 /** Returns the code of an authenticator app (RFC 6238). */
