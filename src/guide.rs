@@ -33,6 +33,9 @@ pub mod pages {}
 #[doc = include_str!("../guide/passkeys.md")]
 pub mod passkeys {}
 
+#[doc = include_str!("../guide/providers.md")]
+pub mod providers {}
+
 #[doc = include_str!("../guide/second-factors.md")]
 pub mod second_factors {}
 

@@ -78,7 +78,7 @@ pub use flow::{
     codes::EmailCodes, email_sign_in::EmailSignIn, reset::PasswordReset,
 };
 #[cfg(feature = "oauth")]
-pub use flow::{github::GitHub, oauth::OAuth, oidc::Oidc};
+pub use flow::{github::GitHub, oauth::OAuth, oauth2::OAuth2, oidc::Oidc};
 #[cfg(feature = "totp")]
 pub use flow::{recovery_codes::RecoveryCodes, totp::Totp};
 pub use hook::{AuthHook, HookError};

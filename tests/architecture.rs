@@ -297,7 +297,8 @@ fn every_flow_has_its_three_files() {
         let flow = flow.unwrap().path();
         if flow.is_dir() && !flow.ends_with("sessions") && !flow.ends_with("pending") {
             // All providers have the routes of `flow/oauth`.
-            let is_provider = flow.ends_with("github") || flow.ends_with("oidc");
+            let is_provider =
+                ["github", "oauth2", "oidc"].iter().any(|provider| flow.ends_with(provider));
             let last = if is_provider { "flow.rs" } else { "routes.rs" };
             for name in ["mod.rs", "service.rs", last] {
                 assert!(flow.join(name).exists(), "{} has no {name}", relative(&flow));

@@ -15,6 +15,8 @@ pub mod github;
 #[cfg(feature = "oauth")]
 pub mod oauth;
 #[cfg(feature = "oauth")]
+pub mod oauth2;
+#[cfg(feature = "oauth")]
 pub mod oidc;
 #[cfg(feature = "pages")]
 pub mod pages;

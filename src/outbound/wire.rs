@@ -4,7 +4,7 @@ use std::{net::IpAddr, sync::Arc};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{AnyHttpClient, HttpsClient};
 use crate::error::{AuthError, ErrorKind};
@@ -47,7 +47,18 @@ impl Wire {
 
     /// Fetches a response with any status.
     pub(crate) async fn fetch(&self, url: &str, bearer: Option<&str>) -> Result<Answer, AuthError> {
+        self.fetch_with(url, bearer, &HeaderMap::new()).await
+    }
+
+    /// Fetches a response with any status, with further request headers.
+    pub(crate) async fn fetch_with(
+        &self,
+        url: &str,
+        bearer: Option<&str>,
+        headers: &HeaderMap,
+    ) -> Result<Answer, AuthError> {
         let mut request = self.request(Method::GET, url, Vec::new())?;
+        request.headers_mut().extend(headers.clone());
         if let Some(token) = bearer {
             request
                 .headers_mut()
@@ -63,15 +74,27 @@ impl Wire {
         form: String,
         basic: Option<String>,
     ) -> Result<(bool, Value), AuthError> {
-        let mut request = self.request(Method::POST, url, form.into_bytes())?;
+        let body = RequestBody { content_type: FORM, text: form };
+        let answer = self.post_with(url, body, basic, &HeaderMap::new()).await?;
+        Ok((answer.is_success(), answer.json()?))
+    }
+
+    /// Posts a body with further request headers, and returns a response with any status.
+    pub(crate) async fn post_with(
+        &self,
+        url: &str,
+        body: RequestBody,
+        basic: Option<String>,
+        further: &HeaderMap,
+    ) -> Result<Answer, AuthError> {
+        let mut request = self.request(Method::POST, url, body.text.into_bytes())?;
         let headers = request.headers_mut();
-        let kind = HeaderValue::from_static("application/x-www-form-urlencoded");
-        headers.insert(header::CONTENT_TYPE, kind);
+        headers.extend(further.clone());
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(body.content_type));
         if let Some(basic) = basic {
             headers.insert(header::AUTHORIZATION, secret(&basic)?);
         }
-        let answer = self.send(request).await?;
-        Ok((answer.is_success(), answer.json()?))
+        self.send(request).await
     }
 
     async fn send(&self, request: Request<Vec<u8>>) -> Result<Answer, AuthError> {
@@ -91,6 +114,26 @@ impl Wire {
         let request = request.header(header::ACCEPT, "application/json");
         let agent = concat!("authlayer/", env!("CARGO_PKG_VERSION"));
         request.header(header::USER_AGENT, agent).body(body).map_err(trouble)
+    }
+}
+
+const FORM: &str = "application/x-www-form-urlencoded";
+
+/// The body of a token request, which has the client secret.
+pub(crate) struct RequestBody {
+    content_type: &'static str,
+    text: String,
+}
+
+impl RequestBody {
+    pub(crate) fn form(pairs: &[(&str, &str)]) -> Self {
+        Self { content_type: FORM, text: form(pairs) }
+    }
+
+    pub(crate) fn json(pairs: &[(&str, &str)]) -> Self {
+        let pairs = pairs.iter().map(|(name, value)| ((*name).to_owned(), json!(value)));
+        let text = Value::Object(pairs.collect()).to_string();
+        Self { content_type: "application/json", text }
     }
 }
 
@@ -131,9 +174,14 @@ impl Answer {
         })
     }
 
+    /// Returns the body if it is UTF-8.
+    pub(crate) fn text(&self) -> Option<&str> {
+        std::str::from_utf8(&self.body).ok()
+    }
+
     /// Returns the body if it has the form of a JWT.
     pub(crate) fn jwt(&self) -> Option<&str> {
-        let text = std::str::from_utf8(&self.body).ok()?.trim();
+        let text = self.text()?.trim();
         let is_part = |part: &str| {
             part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
         };

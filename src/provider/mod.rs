@@ -1,10 +1,13 @@
 //! Identity providers: the trait, its values, and the providers of an application.
 
+mod params;
 mod port;
 mod profile;
 mod registered;
 mod request;
 
+#[cfg(feature = "oauth")]
+pub(crate) use params::{AllowedParams, OWN_PARAMS, RequestedParams};
 #[cfg(feature = "oauth")]
 pub use port::{Provider, ProviderError, ProviderLogout};
 pub use profile::ProviderProfile;

@@ -11,6 +11,7 @@ use std::{
 use tokio::time::timeout;
 
 use super::{
+    params::AllowedParams,
     port::{Provider, ProviderError, ProviderLogout},
     profile::ProviderProfile,
     request::ProviderRequest,
@@ -46,13 +47,25 @@ impl Default for Rules {
 pub(crate) struct RegisteredProvider {
     provider: Box<dyn AnyProvider>,
     rules: Rules,
+    allowed: AllowedParams,
     /// The authorization endpoint, once a request was started.
     endpoint: Mutex<Option<String>>,
 }
 
 impl RegisteredProvider {
     pub(crate) fn new(provider: impl Provider, rules: Rules) -> Self {
-        Self { provider: Box::new(provider), rules, endpoint: Mutex::default() }
+        let (allowed, endpoint) = (AllowedParams::default(), Mutex::default());
+        Self { provider: Box::new(provider), rules, allowed, endpoint }
+    }
+
+    /// Sets what a link to `start` can add to the authorization request.
+    pub(crate) fn allow_params(mut self, allowed: AllowedParams) -> Self {
+        self.allowed = allowed;
+        self
+    }
+
+    pub(crate) fn allowed_params(&self) -> &AllowedParams {
+        &self.allowed
     }
 
     pub(crate) fn id(&self) -> &str {

@@ -1,11 +1,13 @@
 //! The values of one authorization request.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
+
+use super::params::RequestedParams;
 
 /// The values of one authorization request, which a [`Provider`](crate::Provider) sends.
 ///
@@ -31,6 +33,7 @@ pub struct ProviderRequest {
     pub(crate) nonce: Zeroizing<String>,
     pub(crate) verifier: Zeroizing<String>,
     pub(crate) step_up: Option<Timestamp>,
+    pub(crate) asked: RequestedParams,
 }
 
 impl ProviderRequest {
@@ -38,12 +41,13 @@ impl ProviderRequest {
     pub(super) fn unsent(redirect_uri: String) -> Self {
         let unused = || Zeroizing::new("unused".to_owned());
         let (state, nonce, verifier) = (unused(), unused(), unused());
-        Self { redirect_uri, state, nonce, verifier, step_up: None }
+        let asked = RequestedParams::default();
+        Self { redirect_uri, state, nonce, verifier, step_up: None, asked }
     }
 
     /// Returns the URL of an authorization request (RFC 6749 §4.1.1) with the parameters of this
-    /// one: `redirect_uri`, `state`, `code_challenge` and `code_challenge_method`. To add others,
-    /// append `&name=value`.
+    /// one: `redirect_uri`, `state`, `code_challenge` and `code_challenge_method`, and what the link
+    /// to `start` added. To add others, append `&name=value`.
     ///
     /// ```
     /// # use authlayer::flow::ProviderRequest;
@@ -57,10 +61,11 @@ impl ProviderRequest {
             .append_pair("response_type", "code")
             .append_pair("client_id", client_id)
             .append_pair("redirect_uri", &self.redirect_uri)
-            .append_pair("scope", scope)
+            .append_pair("scope", &self.scope(&[scope.to_owned()]))
             .append_pair("state", &self.state)
             .append_pair("code_challenge", &self.code_challenge())
             .append_pair("code_challenge_method", "S256")
+            .extend_pairs(self.extra_params())
             .finish();
         let sign = if endpoint.contains('?') { '&' } else { '?' };
         format!("{endpoint}{sign}{query}")
@@ -125,6 +130,46 @@ impl ProviderRequest {
     /// 7636 §4.3).
     pub fn code_challenge(&self) -> String {
         URL_SAFE_NO_PAD.encode(Sha256::digest(&*self.verifier))
+    }
+
+    /// Returns the `login_hint` for the authorization URL, if the link to `start` has one that the
+    /// flow allows (OpenID Connect Core §3.1.2.1).
+    pub fn login_hint(&self) -> Option<&str> {
+        self.asked.login_hint.as_deref()
+    }
+
+    /// Returns the values of `prompt` in the link to `start` that the flow allows.
+    pub fn prompts(&self) -> &[String] {
+        &self.asked.prompts
+    }
+
+    /// Returns the values of `scope` in the link to `start` that the flow allows.
+    pub fn scopes(&self) -> &[String] {
+        &self.asked.scopes
+    }
+
+    /// Returns the scope of the authorization request: that of the flow, and what the link added.
+    pub(crate) fn scope(&self, own: &[String]) -> String {
+        let is_new = |scope: &&String| !own.iter().any(|text| text.split(' ').any(|s| s == *scope));
+        let added = self.asked.scopes.iter().filter(is_new);
+        let all: Vec<_> = own.iter().chain(added).map(String::as_str).collect();
+        all.join(" ")
+    }
+
+    /// Returns the parameters that the link added, except the scope.
+    pub(crate) fn extra_params(&self) -> Vec<(&'static str, String)> {
+        let prompts = self.asked.prompts.join(" ");
+        let prompt = (!prompts.is_empty()).then_some(("prompt", prompts));
+        let hint = self.asked.login_hint.clone().map(|hint| ("login_hint", hint));
+        prompt.into_iter().chain(hint).collect()
+    }
+
+    /// Returns the configured parameters of the authorization request, replaced by what the link
+    /// added.
+    pub(crate) fn params(&self, own: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+        let added = self.extra_params().into_iter();
+        let own = own.iter().map(|(name, value)| (name.clone(), value.clone()));
+        own.chain(added.map(|(name, value)| (name.to_owned(), value))).collect()
     }
 
     /// Returns the start of a step-up: the user has to authenticate again at the provider, and the

@@ -11,13 +11,16 @@ use std::{
 
 use authlayer::{
     AccountRecovery, AnonymousUsers, ApiKeys, Auth, AuthBuilder, AuthUser, CacheOptions,
-    ConnectedUser, CookieOptions, EmailCodes, EmailSignIn, ErrorKind, Factor, GitHub, Oidc, Pages,
-    Passkeys, Password, PasswordReset, PgStore, PgStoreOptions, RateLimits, RecoveryCodes,
+    ConnectedUser, CookieOptions, EmailCodes, EmailSignIn, ErrorKind, Factor, GitHub, OAuth2, Oidc,
+    Pages, Passkeys, Password, PasswordReset, PgStore, PgStoreOptions, RateLimits, RecoveryCodes,
     RequireUser, Rule, SameSite, SealingKey, SecondFactors, SessionOptions, SqliteStore, Theme,
     TokenTransports, Totp, User, UserId, UserStatus, UserStorage, UserTable, UserTableError,
     clock::Clock,
     crypto::password::{Argon2Params, PasswordHashing, PasswordPolicy},
-    flow::oidc::Algorithm,
+    flow::{
+        oauth2::{OAuth2Endpoints, UserInfoMap},
+        oidc::Algorithm,
+    },
     model::RefreshPolicy,
     store::sql::Statements,
     testing::{EventRecorder, Mailbox, ManualClock},
@@ -73,6 +76,7 @@ pub(crate) struct Config {
     pub(crate) argon2: Option<Costs>,
     pub(crate) oidc: Vec<OidcConfig>,
     pub(crate) github: Option<GitHubConfig>,
+    pub(crate) oauth2: Vec<OAuth2Config>,
     pub(crate) redirect_allow: Vec<String>,
     pub(crate) error_page: Option<String>,
     #[serde(alias = "link_verified_email")]
@@ -129,6 +133,40 @@ pub(crate) struct OidcConfig {
     max_age_s: Option<u64>,
     #[serde(default)]
     algorithms: Vec<String>,
+    #[serde(default)]
+    tenants: Vec<String>,
+    #[serde(default)]
+    allow: AllowConfig,
+}
+
+/// What a link to `start` can add to the authorization request.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct AllowConfig {
+    prompt: Vec<String>,
+    scope: Vec<String>,
+    login_hint: bool,
+}
+
+#[derive(Clone, Deserialize)]
+pub(crate) struct OAuth2Config {
+    id: String,
+    authorize_url: String,
+    token_url: String,
+    user_info_url: String,
+    client_id: String,
+    client_secret: Option<String>,
+    map: MapConfig,
+}
+
+/// JSON pointers to the members of a profile.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct MapConfig {
+    subject: String,
+    email: Option<String>,
+    email_verified: Option<String>,
+    name: Option<String>,
+    picture: Option<String>,
 }
 
 #[derive(Clone, Deserialize)]
@@ -200,6 +238,7 @@ impl Default for Config {
             argon2: None,
             oidc: Vec::new(),
             github: None,
+            oauth2: Vec::new(),
             redirect_allow: Vec::new(),
             error_page: None,
             auto_link_verified_email: true,
@@ -324,6 +363,8 @@ impl Testbed {
         let builder = config.oidc.iter().try_fold(builder, |builder, one| {
             Ok::<_, Failure>(builder.flow(oidc(&config, one)?))
         })?;
+        let oauth2 = config.oauth2.iter().map(|own| oauth2(&config, own));
+        let builder = oauth2.fold(builder, AuthBuilder::flow);
         let github = config.github.iter().map(|own| github(&config, own));
         let builder = github.fold(builder, AuthBuilder::flow);
         let builder = match config.compare_clocks {
@@ -635,6 +676,11 @@ fn oidc(config: &Config, own: &OidcConfig) -> Result<Oidc, Failure> {
     if let Some(seconds) = own.max_age_s {
         flow = flow.max_age(Duration::from_secs(seconds));
     }
+    let AllowConfig { prompt, scope, login_hint } = own.allow.clone();
+    flow = flow.allow_prompts(prompt).allow_scopes(scope).allow_login_hint(login_hint);
+    if !own.tenants.is_empty() {
+        flow = flow.tenants(&own.tenants);
+    }
     let algorithms = own.algorithms.iter().map(|name| name.parse::<Algorithm>());
     let algorithms = algorithms.collect::<Result<Vec<_>, _>>()?;
     Ok(if algorithms.is_empty() { flow } else { flow.algorithms(algorithms) })
@@ -646,6 +692,27 @@ fn github(config: &Config, own: &GitHubConfig) -> GitHub {
         .auto_link_verified_email(config.auto_link_verified_email);
     let flow = own.web_url.iter().fold(flow, GitHub::web_url);
     own.api_url.iter().fold(flow, GitHub::api_url)
+}
+
+fn oauth2(config: &Config, own: &OAuth2Config) -> OAuth2 {
+    let endpoints = OAuth2Endpoints {
+        authorization: own.authorize_url.clone(),
+        token: own.token_url.clone(),
+        user_info: own.user_info_url.clone(),
+    };
+    let map = UserInfoMap::new(&own.map.subject);
+    let map = match (&own.map.email, &own.map.email_verified) {
+        (Some(email), Some(verified)) => map.email(email, verified),
+        // Without a member that states it, no address counts as verified.
+        _ => map,
+    };
+    let map = own.map.name.iter().fold(map, UserInfoMap::display_name);
+    let map = own.map.picture.iter().fold(map, UserInfoMap::avatar_url);
+    let flow = OAuth2::new(&own.id, endpoints, &own.client_id)
+        .user_info(map)
+        .allow_sign_up(config.sign_up)
+        .auto_link_verified_email(config.auto_link_verified_email);
+    own.client_secret.iter().fold(flow, OAuth2::client_secret)
 }
 
 fn passkeys(config: &Config) -> Result<Passkeys, Failure> {

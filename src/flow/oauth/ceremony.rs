@@ -14,7 +14,7 @@ use crate::{
     },
     error::{AuthError, ErrorKind},
     model::{TokenDelivery, Transport, User},
-    provider::{ProviderRequest, RegisteredProvider},
+    provider::{ProviderRequest, RegisteredProvider, RequestedParams},
     services::Core,
     store::{Challenge, ChallengeKind},
 };
@@ -25,7 +25,7 @@ const TAG: usize = 8;
 
 /// The stored data of a request. It is never replaced by values from the callback, and contains no
 /// secrets.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 pub(super) struct Ceremony {
     provider: String,
     issuer: String,
@@ -39,6 +39,9 @@ pub(super) struct Ceremony {
     #[serde(flatten)]
     pub(super) delivery: TokenDelivery,
     pub(super) code_challenge: Option<String>,
+    /// What the authorization request asks for, beside the options of the flow.
+    #[serde(skip)]
+    pub(super) asked: RequestedParams,
 }
 
 /// A started authorization request, with the data for the browser.
@@ -70,6 +73,7 @@ impl Ceremony {
             redirect_uri: core.redirect_uri(provider.id()),
             delivery: Transport::Cookie.into(),
             code_challenge: None,
+            asked: RequestedParams::default(),
         }
     }
 
@@ -87,7 +91,8 @@ impl Ceremony {
         let secret = browser.to_token();
         let now = whole_millis(core.clock.now());
         let begun_at = self.step_up.as_ref().map(|_| now);
-        let request = request(self.redirect_uri.clone(), &state, &browser, begun_at);
+        let mut request = request(self.redirect_uri.clone(), &state, &browser, begun_at);
+        request.asked = self.asked.clone();
         let authorization_url = provider.authorization_url(&request).await?;
         let challenge = Challenge {
             id: state.digest(),
@@ -151,6 +156,7 @@ fn request(
     step_up: Option<Timestamp>,
 ) -> ProviderRequest {
     ProviderRequest {
+        asked: RequestedParams::default(),
         step_up,
         redirect_uri,
         state: zeroize::Zeroizing::new(state.to_token().expose().to_owned()),

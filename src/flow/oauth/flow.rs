@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use super::{OAuthService, register, rule_options};
+use super::{OAuthService, allowed_param_options, register, rule_options};
 use crate::{
     config::ConfigError,
-    provider::{Provider, RegisteredProvider, Rules},
+    provider::{AllowedParams, Provider, RegisteredProvider, Rules},
     registry::{Flow, Registry},
 };
 
@@ -25,14 +25,16 @@ use crate::{
 pub struct OAuth<P> {
     provider: P,
     rules: Rules,
+    allowed: AllowedParams,
 }
 
 impl<P: Provider> OAuth<P> {
     rule_options!();
+    allowed_param_options!();
 
     /// Creates the flow of a provider.
     pub fn new(provider: P) -> Self {
-        Self { provider, rules: Rules::default() }
+        Self { provider, rules: Rules::default(), allowed: AllowedParams::default() }
     }
 }
 
@@ -44,7 +46,8 @@ impl<P: Provider> Flow for OAuth<P> {
     }
 
     fn register(self, registry: &mut Registry) -> Result<OAuthService, ConfigError> {
-        register(registry, RegisteredProvider::new(self.provider, self.rules))
+        let provider = RegisteredProvider::new(self.provider, self.rules);
+        register(registry, provider.allow_params(self.allowed))
     }
 }
 

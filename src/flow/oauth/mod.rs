@@ -4,6 +4,7 @@
 //! | option | default | reason |
 //! |---|---|---|
 //! | [`allow_sign_up`](OAuth::allow_sign_up), [`link_only`](OAuth::link_only), [`auto_link_verified_email`](OAuth::auto_link_verified_email) | on, off, off | which identities can sign in, and as which user |
+//! | [`allow_login_hint`](OAuth::allow_login_hint), [`allow_prompts`](OAuth::allow_prompts), [`allow_scopes`](OAuth::allow_scopes) | off | what a link to `start` can add to the authorization request |
 //!
 //! | route | response |
 //! |---|---|
@@ -82,6 +83,38 @@ macro_rules! rule_options {
     };
 }
 pub(crate) use rule_options;
+
+/// Defines the methods for parameters that a link to `start` can add to the authorization request.
+macro_rules! allowed_param_options {
+    () => {
+        /// Sets whether `start` takes a `login_hint`, which is sent to the provider. It is off by
+        /// default, and the parameter is then ignored.
+        pub fn allow_login_hint(mut self, on: bool) -> Self {
+            self.allowed.login_hint = on;
+            self
+        }
+
+        /// Sets the values of `prompt` that `start` takes, such as `select_account`; others are
+        /// ignored.
+        pub fn allow_prompts<S: Into<String>>(
+            mut self,
+            prompts: impl IntoIterator<Item = S>,
+        ) -> Self {
+            self.allowed.prompts = prompts.into_iter().map(Into::into).collect();
+            self
+        }
+
+        /// Sets the scopes that `start` takes in addition to those of the flow; others are ignored.
+        pub fn allow_scopes<S: Into<String>>(
+            mut self,
+            scopes: impl IntoIterator<Item = S>,
+        ) -> Self {
+            self.allowed.scopes = scopes.into_iter().map(Into::into).collect();
+            self
+        }
+    };
+}
+pub(crate) use allowed_param_options;
 
 /// Defines the method for the HTTP client.
 macro_rules! client_option {

@@ -17,6 +17,13 @@ pub struct StartOptions {
     /// The code challenge of a native application: the S256 hash of its code verifier (RFC 7636
     /// §4.2).
     pub code_challenge: Option<String>,
+    /// The email address or username that the provider asks for first (OpenID Connect Core
+    /// §3.1.2.1), if the flow allows it. It is ignored beyond 320 bytes.
+    pub login_hint: Option<String>,
+    /// Values of `prompt`; those that the flow allows are sent.
+    pub prompts: Vec<String>,
+    /// Further scopes; those that the flow allows are sent.
+    pub scopes: Vec<String>,
 }
 
 /// The parameters of a provider's callback.

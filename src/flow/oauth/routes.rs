@@ -164,6 +164,9 @@ fn read_start(query: &str) -> Result<StartOptions, AuthError> {
         transport,
         persistent,
         code_challenge: query.once("code_challenge")?.map(ToOwned::to_owned),
+        login_hint: query.once("login_hint")?.map(ToOwned::to_owned),
+        prompts: query.all("prompt").map(ToOwned::to_owned).collect(),
+        scopes: query.all("scope").map(ToOwned::to_owned).collect(),
     })
 }
 

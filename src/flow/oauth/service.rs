@@ -24,7 +24,7 @@ use crate::{
     model::{
         Basis, ClientInfo, Factor, FactorProof, IdpSession, Session, TokenDelivery, Transport, User,
     },
-    provider::{ProviderProfile, ProviderRequest, RegisteredProvider},
+    provider::{ProviderProfile, ProviderRequest, RegisteredProvider, RequestedParams},
     services::Core,
     services::identity::{Known, hint_key},
     services::{Outcome, SignInAttempt, Verified},
@@ -95,6 +95,9 @@ impl OAuthService {
         let place = start.redirect_to.unwrap_or_else(|| "/".to_owned());
         core.redirects.check(&place)?;
         let mut ceremony = Ceremony::new(core, &self.provider, place);
+        let StartOptions { login_hint, prompts, scopes, .. } = start;
+        let asked = RequestedParams { login_hint, prompts, scopes };
+        ceremony.asked = self.provider.allowed_params().filter(&asked);
         if transport == Transport::Bearer {
             if !core.redirects.is_exact(&ceremony.redirect_to) {
                 return Err(ErrorKind::InvalidRedirect.into());

@@ -1,13 +1,13 @@
 //! Registration of an OpenID Connect provider.
 
-use super::{OURS, Oidc, service::OidcProvider};
+use super::{Oidc, service::OidcProvider};
 use crate::{
     config::ConfigError,
     flow::{
         Flow,
         oauth::{self, OAuthService},
     },
-    provider::RegisteredProvider,
+    provider::{OWN_PARAMS, RegisteredProvider},
     registry::Registry,
 };
 
@@ -26,17 +26,27 @@ impl Flow for Oidc {
         if self.algorithms.is_empty() {
             return Err(refused(".algorithms(…) requires at least one algorithm".to_owned()));
         }
-        if let Some(name) = self.parameters.keys().find(|name| OURS.contains(&name.as_str())) {
+        if let Some(name) = self.parameters.keys().find(|name| OWN_PARAMS.contains(&name.as_str()))
+        {
             return Err(refused(format!(".auth_param(…) must not set {name}")));
         }
-        if self.issuer.contains(['{', '\n', '?', '#']) || self.issuer.ends_with("/common/v2.0") {
+        let several = ["/common/v2.0", "/organizations/v2.0"];
+        let is_of_several = several.iter().any(|end| self.issuer.ends_with(end));
+        if self.issuer.contains(['{', '\n', '?', '#']) || is_of_several && self.tenants.is_empty() {
             return Err(refused(format!(
-                "the issuer {:?} is a template for several issuers: name one",
+                "the issuer {:?} stands for several issuers: name one, or allow tenants with \
+                 .tenants(…)",
                 self.issuer
             )));
         }
-        let rules = self.rules;
+        let is_id = |id: &String| {
+            !id.is_empty() && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+        };
+        if let Some(id) = self.tenants.iter().find(|id| !is_id(id)) {
+            return Err(refused(format!("{id:?} in .tenants(…) is no id of a tenant")));
+        }
+        let (rules, allowed) = (self.rules, self.allowed.clone());
         let provider = OidcProvider::new(self, &registry.core()).map_err(refused)?;
-        oauth::register(registry, RegisteredProvider::new(provider, rules))
+        oauth::register(registry, RegisteredProvider::new(provider, rules).allow_params(allowed))
     }
 }

@@ -12,7 +12,7 @@ use super::{
     Oidc,
     claims::{Claims, present, seconds, text},
     jws::{self, Expected, Refusal},
-    keys::Keys,
+    metadata::Known,
     verify::{LEEWAY, OLDEST, check_issued, check_parties, is_subject},
 };
 use crate::provider::ProviderLogout;
@@ -23,16 +23,21 @@ const LOGOUT_TOKEN: Expected = Expected { types: &["logout+jwt", "jwt"], kid_if_
 /// Verifies a logout token and returns the sessions it ends.
 pub(super) fn verify(
     options: &Oidc,
-    keys: &Keys,
+    known: &Known,
     token: &str,
     now: Timestamp,
 ) -> Result<ProviderLogout, Refusal> {
-    let token = jws::verify(options, keys, token, LOGOUT_TOKEN)?;
-    Ok(read(options, &token.claims, now)?)
+    let token = jws::verify(options, &known.keys, token, LOGOUT_TOKEN)?;
+    Ok(read(options, &known.metadata.issuer, &token.claims, now)?)
 }
 
-fn read(options: &Oidc, claims: &Claims, now: Timestamp) -> Result<ProviderLogout, &'static str> {
-    check_parties(options, claims, false)?;
+fn read(
+    options: &Oidc,
+    metadata_issuer: &str,
+    claims: &Claims,
+    now: Timestamp,
+) -> Result<ProviderLogout, &'static str> {
+    check_parties(options, metadata_issuer, claims, false)?;
     let now = now.as_second();
     let mut until = check_issued(claims, now)?.saturating_add(OLDEST);
     match present(claims, "exp") {

@@ -10,6 +10,7 @@ use super::{
     Algorithm, Endpoints, Oidc,
     claims::{Claims, is_true, list, text},
     keys::Keys,
+    tenants,
 };
 use crate::{
     error::AuthError,
@@ -101,9 +102,7 @@ pub(super) struct Known {
 /// A cache of one provider. The lock is held during a request, so that concurrent callers share it.
 #[derive(Debug)]
 pub(super) struct Cache {
-    id: String,
-    issuer: String,
-    algorithms: Vec<Algorithm>,
+    options: Oidc,
     given: Option<Metadata>,
     wire: Wire,
     known: Mutex<Option<Known>>,
@@ -116,14 +115,12 @@ impl Cache {
         given: Option<Endpoints>,
         wire: Wire,
     ) -> Result<Self, String> {
-        let issuer = options.issuer.clone();
-        let given = given.map(|given| Metadata::given(&issuer, given));
+        let given = given.map(|given| Metadata::given(&options.issuer, given));
         if let Some(given) = &given {
-            check(given, &issuer, &wire)?;
+            check(given, options, &wire)?;
         }
         let (known, failed_at) = (Mutex::new(None), Mutex::new(None));
-        let (id, algorithms) = (options.id.clone(), options.algorithms.clone());
-        Ok(Self { id, issuer, algorithms, given, wire, known, failed_at })
+        Ok(Self { options: options.clone(), given, wire, known, failed_at })
     }
 
     /// Returns the cached metadata and keys, or fetches them if they are absent or expired. If the
@@ -170,14 +167,15 @@ impl Cache {
         let metadata = match &self.given {
             Some(given) => given.clone(),
             None => {
-                let base = self.issuer.strip_suffix('/').unwrap_or(&self.issuer);
+                let issuer = &self.options.issuer;
+                let base = issuer.strip_suffix('/').unwrap_or(issuer);
                 let url = format!("{base}/.well-known/openid-configuration");
                 let body = self.wire.get(&url, None).await?;
                 let Value::Object(document) = body else {
                     return Err(trouble("the metadata is not a JSON object"));
                 };
                 let metadata = Metadata::read(&document).map_err(trouble)?;
-                check(&metadata, &self.issuer, &self.wire).map_err(trouble)?;
+                check(&metadata, &self.options, &self.wire).map_err(trouble)?;
                 metadata
             }
         };
@@ -195,21 +193,21 @@ impl Cache {
     /// Logs configured algorithms that the provider does not offer, before the first user is
     /// redirected. This has no other effect, since the metadata may be wrong.
     fn compare(&self, metadata: &Metadata) {
-        let missing = metadata.not_offered(&self.algorithms);
+        let missing = metadata.not_offered(&self.options.algorithms);
         if missing.is_empty() {
             return;
         }
         let names: Vec<_> = missing.iter().map(|own| own.name()).collect();
         let (names, offered) = (names.join(" "), metadata.algorithms.join(" "));
-        if missing.len() == self.algorithms.len() {
+        if missing.len() == self.options.algorithms.len() {
             tracing::error!(
-                provider = %self.id, configured = names, offered,
+                provider = %self.options.id, configured = names, offered,
                 "the provider offers none of the algorithms in .algorithms(…) for ID tokens: \
                  sign-ins will fail"
             );
         } else {
             tracing::warn!(
-                provider = %self.id, missing = names, offered,
+                provider = %self.options.id, missing = names, offered,
                 "the provider does not offer some of the algorithms in .algorithms(…)"
             );
         }
@@ -223,10 +221,16 @@ fn is_within(now: Timestamp, at: Timestamp, window: SignedDuration) -> bool {
     !age.is_negative() && age < window
 }
 
-/// Checks that the issuer is exactly the configured one, and that all URLs use TLS or loopback.
-fn check(metadata: &Metadata, issuer: &str, wire: &Wire) -> Result<(), String> {
-    if metadata.issuer != issuer {
-        return Err(format!("the issuer in the metadata is {:?}, not {issuer:?}", metadata.issuer));
+/// Checks that the issuer is exactly the configured one or its template for tenants, and that all
+/// URLs use TLS or loopback.
+fn check(metadata: &Metadata, options: &Oidc, wire: &Wire) -> Result<(), String> {
+    let (found, own) = (&metadata.issuer, &options.issuer);
+    if !tenants::admits_metadata(options, found) {
+        let hint = match tenants::is_template(found) {
+            true => "; list the tenants with .tenants(…)",
+            false => "",
+        };
+        return Err(format!("the issuer in the metadata is {found:?}, not {own:?}{hint}"));
     }
     let needed = [&metadata.authorization_endpoint, &metadata.token_endpoint, &metadata.jwks_uri];
     let others = [&metadata.userinfo_endpoint, &metadata.end_session_endpoint];

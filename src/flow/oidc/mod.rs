@@ -22,7 +22,10 @@
 //! | [`additional_audience`](Oidc::additional_audience) | none | a token for several audiences is rejected unless they are allowed |
 //! | [`insecure_without_nonce`](Oidc::insecure_without_nonce) | off | for a provider that omits `nonce` |
 //! | [`auth_param`](Oidc::auth_param) | none | additional parameters of the authorization request; they cannot replace ours |
+//! | [`tenants`](Oidc::tenants) | none | the tenants of a provider with one issuer for each |
+//! | [`require_claim`](Oidc::require_claim) | none | only users with this claim can sign in, such as those of one domain |
 //! | [`max_age`](Oidc::max_age) | none | requests recent authentication at the provider, and verifies `auth_time` |
+//! | [`allow_login_hint`](Oidc::allow_login_hint), [`allow_prompts`](Oidc::allow_prompts), [`allow_scopes`](Oidc::allow_scopes) | off | what a link to `start` can add to the authorization request |
 //! | [`claim_names`](Oidc::claim_names) | standard names | the claims of the profile |
 //! | [`assume_email_verified`](Oidc::assume_email_verified) | off | for a directory that does not send `email_verified` |
 //! | [`trust_second_factor`](Oidc::trust_second_factor) | off | for a directory that requires a second factor itself |
@@ -50,15 +53,21 @@ mod metadata;
 pub mod presets;
 mod profile;
 mod service;
+mod tenants;
 mod verify;
 
 use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
+
+use serde_json::{Map, Value};
 
 pub use algorithm::{Algorithm, UnknownAlgorithm};
 pub use presets::Preset;
 
 use super::oauth;
-use crate::{outbound::AnyHttpClient, provider::Rules};
+use crate::{
+    outbound::AnyHttpClient,
+    provider::{AllowedParams, Rules},
+};
 
 /// The names of the claims in a profile.
 ///
@@ -160,7 +169,10 @@ pub struct Oidc {
     pub(crate) user_info: bool,
     pub(crate) store_id_token: bool,
     pub(crate) endpoints: Option<Endpoints>,
+    pub(crate) tenants: Vec<String>,
+    pub(crate) required_claims: BTreeMap<String, Value>,
     pub(crate) rules: Rules,
+    pub(crate) allowed: AllowedParams,
     pub(crate) client: Option<Arc<dyn AnyHttpClient>>,
 }
 
@@ -174,25 +186,10 @@ impl fmt::Debug for Oidc {
     }
 }
 
-/// The parameters that [`Oidc::auth_param`] cannot replace.
-const OURS: &[&str] = &[
-    "response_type",
-    "response_mode",
-    "client_id",
-    "redirect_uri",
-    "scope",
-    "state",
-    "nonce",
-    "code_challenge",
-    "code_challenge_method",
-    "max_age",
-    "request",
-    "request_uri",
-];
-
 impl Oidc {
     oauth::rule_options!();
     oauth::client_option!();
+    oauth::allowed_param_options!();
 
     /// Creates the flow for a provider. `id` is used in paths; `issuer` must be exactly the one in
     /// the provider's metadata.
@@ -220,7 +217,10 @@ impl Oidc {
             user_info: true,
             store_id_token: false,
             endpoints: None,
+            tenants: Vec::new(),
+            required_claims: BTreeMap::new(),
             rules: Rules::default(),
+            allowed: AllowedParams::default(),
             client: None,
         }
     }
@@ -282,6 +282,46 @@ impl Oidc {
     pub fn insecure_without_nonce(mut self) -> Self {
         self.without_nonce = true;
         self
+    }
+
+    /// Allows the users of these tenants, for a provider whose metadata has a template with
+    /// `{tenantid}` as its issuer (Microsoft Entra ID for several organizations). An ID token must
+    /// have the issuer of its own tenant (`tid`), and an identity is found by that issuer and the
+    /// subject.
+    ///
+    /// ```
+    /// use authlayer::{Oidc, flow::oidc::presets};
+    ///
+    /// Oidc::preset(&presets::MICROSOFT, "client-id")
+    ///     .tenants(["8eaef023-2b34-4da1-9baa-8bc8c9d6a490"]);
+    /// ```
+    ///
+    /// # Security
+    ///
+    /// The administrators of a tenant choose the email addresses of its users. Do not combine this
+    /// with [`assume_email_verified`](Self::assume_email_verified) for tenants of others.
+    pub fn tenants<S: Into<String>>(mut self, ids: impl IntoIterator<Item = S>) -> Self {
+        self.tenants = ids.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Requires a claim of the ID token to have this value, such as `hd` of Google Workspace. A
+    /// sign-in without it is rejected with `provider_denied`.
+    ///
+    /// ```
+    /// use authlayer::{Oidc, flow::oidc::presets};
+    ///
+    /// Oidc::preset(&presets::GOOGLE, "client-id")
+    ///     .auth_param("hd", "acme.example") // only selects the account that is suggested
+    ///     .require_claim("hd", "acme.example");
+    /// ```
+    pub fn require_claim(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.required_claims.insert(name.into(), value.into());
+        self
+    }
+
+    pub(crate) fn has_required_claims(&self, claims: &Map<String, Value>) -> bool {
+        self.required_claims.iter().all(|(name, value)| claims.get(name) == Some(value))
     }
 
     /// Adds a parameter to the authorization request, such as `prompt` or `hd`.

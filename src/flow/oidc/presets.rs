@@ -1,8 +1,9 @@
 //! Presets for widely used providers.
 //!
 //! Apple is not supported: it requires a client secret in the form of a JWT that expires, and
-//! responds with a form post if a name is requested. Facebook and X are not OpenID providers.
-//! GitHub has [its own flow](crate::GitHub).
+//! responds with a form post if a name is requested. Providers that are not OpenID
+//! providers have [presets of their own](crate::flow::oauth2::presets), and GitHub has
+//! [its own flow](crate::GitHub).
 
 /// The properties of a provider.
 ///
@@ -33,8 +34,16 @@ pub const GOOGLE: Preset = Preset {
 pub const GITLAB: Preset =
     Preset { id: "gitlab", issuer: "https://gitlab.com", scopes: &["openid", "profile", "email"] };
 
-/// Returns the issuer of one tenant of Microsoft Entra ID. `tenant` is its UUID; `common`, which
-/// includes all tenants, is rejected. Entra does not send `email_verified`: see
+/// Microsoft Entra ID for users of several organizations, which [`tenants`](super::Oidc::tenants) has
+/// to list.
+pub const MICROSOFT: Preset = Preset {
+    id: "microsoft",
+    issuer: "https://login.microsoftonline.com/organizations/v2.0",
+    scopes: &["openid", "profile", "email"],
+};
+
+/// Returns the issuer of one tenant of Microsoft Entra ID. `tenant` is its UUID; for several,
+/// use [`MICROSOFT`]. Entra does not send `email_verified`: see
 /// [`assume_email_verified`](super::Oidc::assume_email_verified), and enable it only for your own tenant.
 ///
 /// ```

@@ -12,7 +12,7 @@ use super::{
     logout,
     metadata::{Cache, Known},
     profile::{More, auth_time, profile},
-    verify,
+    tenants, verify,
 };
 use crate::{
     clock::Clock,
@@ -117,7 +117,11 @@ impl OidcProvider {
         let options = &self.options;
         let signed = self.checked(|known| {
             let claims = jws::verify(options, &known.keys, token, USER_INFO)?.claims;
-            let foreign = present(&claims, "iss").is_some_and(|iss| *iss != options.issuer);
+            let is_own = |iss: &Value| {
+                let iss = iss.as_str().unwrap_or_default();
+                tenants::is_issuer(options, &known.metadata.issuer, iss)
+            };
+            let foreign = present(&claims, "iss").is_some_and(|iss| !is_own(iss));
             let for_us = match present(&claims, "aud") {
                 Some(Value::Array(all)) => all.iter().any(|one| *one == options.client_id),
                 Some(one) => *one == options.client_id,
@@ -152,7 +156,7 @@ impl Provider for OidcProvider {
 
     async fn authorization_url(&self, request: &ProviderRequest) -> Result<String, ProviderError> {
         let known = self.cache.get(self.clock.now()).await?;
-        let scope = self.options.scopes.join(" ");
+        let scope = request.scope(&self.options.scopes);
         let challenge = request.code_challenge();
         // A step-up requires a new authentication, regardless of `max_age` of the flow.
         let max_age = request.step_up.map(|_| Duration::ZERO).or(self.options.max_age);
@@ -168,7 +172,8 @@ impl Provider for OidcProvider {
             ("code_challenge_method", "S256"),
         ];
         pairs.extend(age.as_deref().map(|age| ("max_age", age)));
-        pairs.extend(self.options.parameters.iter().map(|(name, value)| (&**name, &**value)));
+        let params = request.params(&self.options.parameters);
+        pairs.extend(params.iter().map(|(name, value)| (&**name, &**value)));
         Ok(with_query(&known.metadata.authorization_endpoint, &form(&pairs)))
     }
 
@@ -177,7 +182,12 @@ impl Provider for OidcProvider {
             let known = self.cache.get(self.clock.now()).await?;
             return Ok(!known.metadata.authorization_response_iss_parameter_supported);
         };
-        Ok(iss == self.options.issuer)
+        let is_configured = iss == self.options.issuer;
+        if is_configured || self.options.tenants.is_empty() {
+            return Ok(is_configured);
+        }
+        let known = self.cache.get(self.clock.now()).await?;
+        Ok(tenants::is_issuer(&self.options, &known.metadata.issuer, iss))
     }
 
     async fn redeem_code(
@@ -192,9 +202,12 @@ impl Provider for OidcProvider {
         let max_age = self.options.max_age.filter(|_| request.step_up.is_none());
         let options = Oidc { max_age, ..self.options.clone() };
         let claims = self.checked(|known| {
-            verify::verify(&options, &known.keys, &tokens, &request.nonce, self.clock.now())
+            verify::verify(&options, known, &tokens, &request.nonce, self.clock.now())
         });
         let claims = claims.await?.valid().map_err(trouble)?;
+        if !self.options.has_required_claims(&claims) {
+            return Err(ProviderError::denied());
+        }
         let subject = text(&claims, "sub").unwrap_or_default();
         let url = known.metadata.userinfo_endpoint.as_ref().filter(|_| self.options.user_info);
         let more = match url {
@@ -202,6 +215,9 @@ impl Provider for OidcProvider {
             None => More::None,
         };
         let mut profile = profile(&self.options, &claims, &more);
+        if tenants::is_template(&known.metadata.issuer) {
+            profile.issuer = text(&claims, "iss").map(ToOwned::to_owned);
+        }
         if request.step_up.is_some() {
             profile.proved_at = auth_time(&claims);
         }
@@ -230,7 +246,7 @@ impl Provider for OidcProvider {
         token: &str,
     ) -> Result<Option<ProviderLogout>, ProviderError> {
         let now = self.clock.now();
-        let ended = self.checked(|known| logout::verify(&self.options, &known.keys, token, now));
+        let ended = self.checked(|known| logout::verify(&self.options, known, token, now));
         ended.await?.valid().map(Some).map_err(ProviderError::invalid_token)
     }
 }

@@ -13,7 +13,8 @@ use super::{
     claims::{Claims, present, seconds, text},
     client::Tokens,
     jws::{self, Expected, Refusal},
-    keys::Keys,
+    metadata::Known,
+    tenants,
 };
 
 /// The allowed clock skew in seconds, for all times of a provider (`exp`, `iat`, `nbf`,
@@ -27,14 +28,15 @@ const ID_TOKEN: Expected = Expected { types: &["jwt", "jose"], kid_if_ambiguous:
 /// Verifies an ID token and returns its claims.
 pub(super) fn verify(
     options: &Oidc,
-    keys: &Keys,
+    known: &Known,
     tokens: &Tokens,
     nonce: &str,
     now: Timestamp,
 ) -> Result<Claims, Refusal> {
-    let token = jws::verify(options, keys, &tokens.id, ID_TOKEN)?;
+    let token = jws::verify(options, &known.keys, &tokens.id, ID_TOKEN)?;
     let claims = token.claims;
-    check_parties(options, &claims, true)?;
+    check_parties(options, &known.metadata.issuer, &claims, true)?;
+    tenants::check_tenant(options, &known.metadata.issuer, &claims)?;
     check_times(&claims, now)?;
     check_nonce(options, &claims, nonce)?;
     check_access_token(token.algorithm, &claims, &tokens.access)?;
@@ -49,11 +51,13 @@ pub(super) fn verify(
 /// token with several audiences must then have this client as `azp`.
 pub(super) fn check_parties(
     options: &Oidc,
+    metadata_issuer: &str,
     claims: &Claims,
     party_required: bool,
 ) -> Result<(), &'static str> {
-    if text(claims, "iss") != Some(&options.issuer) {
-        return Err("iss is not the configured issuer");
+    let iss = text(claims, "iss");
+    if !iss.is_some_and(|iss| tenants::is_issuer(options, metadata_issuer, iss)) {
+        return Err("iss is not the configured issuer, or not that of an allowed tenant");
     }
     let all = match claims.get("aud") {
         Some(Value::Array(all)) => all.as_slice(),

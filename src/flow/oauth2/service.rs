@@ -1,0 +1,117 @@
+//! An OAuth 2.0 provider, without HTTP.
+
+use http::Uri;
+
+use super::{OAuth2, token::access_token};
+use crate::{
+    outbound::{RequestBody, Wire, basic, form},
+    provider::{Provider, ProviderError, ProviderProfile, ProviderRequest},
+};
+
+#[derive(Debug)]
+pub(super) struct OAuth2Provider {
+    options: OAuth2,
+    token: Wire,
+    api: Wire,
+}
+
+impl OAuth2Provider {
+    pub(super) fn new(options: OAuth2) -> Result<Self, String> {
+        let wire = |url: &str| Wire::new(options.client.clone(), url);
+        wire(&options.endpoints.authorization)?;
+        let (token, api) = (wire(&options.endpoints.token)?, wire(&options.endpoints.user_info)?);
+        Ok(Self { options, token, api })
+    }
+}
+
+impl Provider for OAuth2Provider {
+    fn id(&self) -> &str {
+        &self.options.id
+    }
+
+    fn issuer(&self) -> &str {
+        &self.options.issuer
+    }
+
+    fn accepts_pkce(&self) -> bool {
+        self.options.pkce
+    }
+
+    async fn authorization_url(&self, request: &ProviderRequest) -> Result<String, ProviderError> {
+        let scope = request.scope(&self.options.scopes);
+        let challenge = request.code_challenge();
+        let mut pairs = vec![
+            ("response_type", "code"),
+            ("client_id", &*self.options.client_id),
+            ("redirect_uri", request.redirect_uri()),
+            ("state", request.state()),
+        ];
+        if !scope.is_empty() {
+            pairs.push(("scope", &scope));
+        }
+        if self.options.pkce {
+            pairs.push(("code_challenge", &challenge));
+            pairs.push(("code_challenge_method", "S256"));
+        }
+        let params = request.params(&self.options.parameters);
+        pairs.extend(params.iter().map(|(name, value)| (&**name, &**value)));
+        let endpoint = &self.options.endpoints.authorization;
+        let sign = if endpoint.contains('?') { '&' } else { '?' };
+        Ok(format!("{endpoint}{sign}{}", form(&pairs)))
+    }
+
+    /// The provider has no issuer (RFC 8414). An `iss` in a callback must have the origin of the
+    /// authorization endpoint.
+    async fn check_issuer(&self, iss: Option<&str>) -> Result<bool, ProviderError> {
+        let own = origin(&self.options.endpoints.authorization);
+        Ok(iss.is_none_or(|iss| own.is_some() && origin(iss) == own))
+    }
+
+    async fn redeem_code(
+        &self,
+        code: &str,
+        request: &ProviderRequest,
+    ) -> Result<ProviderProfile, ProviderError> {
+        let options = &self.options;
+        let mut pairs = vec![
+            ("grant_type", "authorization_code"),
+            ("code", code),
+            ("redirect_uri", request.redirect_uri()),
+        ];
+        if options.pkce {
+            pairs.push(("code_verifier", request.code_verifier()));
+        }
+        let header = match &options.secret {
+            Some(secret) if !options.client_secret_post => Some(basic(&options.client_id, secret)),
+            secret => {
+                pairs.push(("client_id", &options.client_id));
+                pairs.extend(secret.iter().map(|secret| ("client_secret", &**secret)));
+                None
+            }
+        };
+        let (url, headers) = (&options.endpoints.token, &options.headers);
+        let body = match options.token_request_json {
+            true => RequestBody::json(&pairs),
+            false => RequestBody::form(&pairs),
+        };
+        let answer = self.token.post_with(url, body, header, headers).await?;
+        let token = answer.text().ok_or("the token endpoint returned no UTF-8");
+        let token = token.and_then(|body| access_token(answer.status(), body));
+        let token = token.map_err(ProviderError::new)?;
+        let url = &options.endpoints.user_info;
+        let answer = self.api.fetch_with(url, Some(&token), headers).await?;
+        if !answer.is_success() {
+            let status = answer.status();
+            return Err(ProviderError::new(format!("the user info returned the status {status}")));
+        }
+        let profile = options.map.profile(&answer.json()?);
+        profile.ok_or_else(|| ProviderError::new("the user info has no valid subject"))
+    }
+}
+
+/// Returns scheme, host and port of a URL.
+fn origin(url: &str) -> Option<(String, String)> {
+    let url: Uri = url.parse().ok()?;
+    let (scheme, authority) = (url.scheme_str()?, url.authority()?);
+    Some((scheme.to_ascii_lowercase(), authority.as_str().to_ascii_lowercase()))
+}
