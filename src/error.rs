@@ -141,6 +141,9 @@ kinds! {
     /// The callback of a provider does not match a sign-in that was started in this browser, or
     /// that sign-in has expired. The client should start it again.
     InvalidState = BAD_REQUEST, "invalid_state", "The sign-in has expired; start again";
+    /// An ID token that an application got from the provider is invalid: its signature, issuer,
+    /// audience, time or nonce. The client should start the sign-in again.
+    InvalidIdToken = BAD_REQUEST, "invalid_id_token", "The provider's token is not valid";
     /// The user or the provider denied the authorization. The client should offer another sign-in
     /// method.
     ProviderDenied = FORBIDDEN, "provider_denied", "The provider denied the sign-in";

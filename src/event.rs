@@ -178,6 +178,9 @@ kinds! {
     AccessDenied = "access_denied";
     /// A sign-in with a provider was rejected; `detail.reason` is the cause.
     ProviderRefused = "provider_refused";
+    /// A service asked for a token with a wrong credential, see
+    /// [`Introspection`](crate::Introspection).
+    IntrospectionRefused = "introspection_refused";
     /// A provider ended the sessions that were created by it; `detail.reason` is `back_channel`.
     ProviderSignedOut = "provider_signed_out";
     /// A route extracted no user, has no guard, and is not declared public; `detail.route` is its

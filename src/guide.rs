@@ -39,6 +39,9 @@ pub mod providers {}
 #[doc = include_str!("../guide/second-factors.md")]
 pub mod second_factors {}
 
+#[doc = include_str!("../guide/services.md")]
+pub mod services {}
+
 #[doc = include_str!("../guide/spa.md")]
 pub mod spa {}
 

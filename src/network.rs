@@ -85,7 +85,8 @@ impl Proxies {
         client
     }
 
-    fn trusts(&self, peer: Option<IpAddr>) -> bool {
+    /// Returns `true` if a peer is a trusted proxy. A peer behind a Unix socket has no IP address.
+    pub(crate) fn trusts(&self, peer: Option<IpAddr>) -> bool {
         peer.map_or(self.unix, |ip| self.contains(ip))
     }
 

@@ -31,6 +31,8 @@ pub enum TokenPurpose {
     Browser,
     /// The code that a native application exchanges for its tokens.
     Exchange,
+    /// The nonce of an ID token that a native application gets from a provider.
+    Nonce,
     /// A ticket that opens one live connection, such as a WebSocket.
     Ticket,
     /// A bearer token of a program, such as an API key, with the prefix of its flow.
@@ -54,6 +56,7 @@ pub(crate) const RESERVED_PREFIXES: &[&str] = &[
     TokenPurpose::Flow.prefix(),
     TokenPurpose::Browser.prefix(),
     TokenPurpose::Exchange.prefix(),
+    TokenPurpose::Nonce.prefix(),
     TokenPurpose::Ticket.prefix(),
     API_KEY_PREFIX,
 ];
@@ -70,6 +73,7 @@ impl TokenPurpose {
             Self::Flow => "afl_",
             Self::Browser => "abr_",
             Self::Exchange => "axc_",
+            Self::Nonce => "anc_",
             Self::Ticket => "atk_",
             Self::Program(prefix) => prefix,
         }
@@ -123,6 +127,12 @@ impl OneTimeToken {
             Sha256::new().chain_update(b"derive\0").chain_update(purpose).chain_update(b"\0");
         let hash = hash.chain_update(self.secret.expose()).chain_update(other.secret.expose());
         Zeroizing::new(URL_SAFE_NO_PAD.encode(hash.finalize()))
+    }
+
+    /// Derives a key for a purpose from this handle. The stored digest does not disclose it.
+    pub(crate) fn derive_key(&self, purpose: &str) -> [u8; BYTES] {
+        let hash = Sha256::new().chain_update(b"key\0").chain_update(purpose).chain_update(b"\0");
+        hash.chain_update(self.secret.expose()).finalize().into()
     }
 }
 

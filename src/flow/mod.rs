@@ -10,8 +10,10 @@ pub mod api_keys;
 pub mod codes;
 pub(crate) mod devices;
 pub mod email_sign_in;
+pub mod forward_auth;
 #[cfg(feature = "oauth")]
 pub mod github;
+pub mod introspection;
 #[cfg(feature = "oauth")]
 pub mod oauth;
 #[cfg(feature = "oauth")]

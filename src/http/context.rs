@@ -8,7 +8,7 @@ use std::{
 
 use http::{HeaderMap, Method, request::Parts};
 
-use super::{caller::Caller, lookup::Lookup, presented::Presented};
+use super::{caller::Caller, credential::Credential, lookup::Lookup, presented::Presented};
 use crate::{
     crypto::token::RefreshToken,
     error::{AuthError, ErrorKind},
@@ -47,6 +47,13 @@ impl Context {
             accepts_key: OnceLock::new(),
             has_ticket: OnceLock::new(),
         }))
+    }
+
+    /// Creates the context of a request whose credential was read.
+    pub(super) fn with(core: &Arc<Core>, credential: Credential) -> Self {
+        let own = Self::new(core);
+        own.0.lookup.set(credential);
+        own
     }
 
     /// Returns the context that the layer added to a request.

@@ -4,7 +4,7 @@ use http::{HeaderMap, Method};
 
 use super::{
     cookie::{self, CookieLines},
-    csrf::{self, CrossOrigin},
+    csrf::{self, CrossOrigin, ForwardedMethod},
     presented::Presented,
 };
 use crate::services::Core;
@@ -35,6 +35,14 @@ impl Credential {
         let cross_origin = cross_origin.and_then(Result::err);
         let cookies = if may_refresh { CookieLines::of(headers) } else { CookieLines::NONE };
         Self { presented, cookies, cross_origin }
+    }
+
+    /// Reads the credential of a request that a proxy asks about. The refresh cookie is not read.
+    pub(super) fn forwarded(core: &Core, headers: &HeaderMap, method: ForwardedMethod) -> Self {
+        let presented = Presented::read(headers, core);
+        let check = || csrf::verify_forwarded(method, headers, &core.origins);
+        let cross_origin = presented.is_cookie().then(check).and_then(Result::err);
+        Self { presented, cookies: CookieLines::NONE, cross_origin }
     }
 
     /// Returns the refresh cookie, which is read only when it is needed.

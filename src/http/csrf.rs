@@ -25,6 +25,7 @@ use crate::{
 /// The maximum length of an origin in an event.
 const MAX_ORIGIN_LEN: usize = 255;
 
+const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// The site that a request comes from, by `Sec-Fetch-Site`.
@@ -88,6 +89,47 @@ pub(crate) fn verify(
         (Some(origin), None) if origin.as_bytes() == b"null" => site(headers) == Site::Own,
         (Some(origin), None) => origins.contains(origin),
         (None, _) => site(headers) != Site::Other,
+    };
+    if own { Ok(()) } else { Err(CrossOrigin::of(headers)) }
+}
+
+/// The method of a request that a proxy asks about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ForwardedMethod {
+    /// No trusted proxy states it.
+    Unsaid,
+    /// `GET` or `HEAD`.
+    Safe,
+    /// Another one, or none that is valid.
+    Unsafe,
+}
+
+/// Checks a request with a cookie that a proxy asks about.
+///
+/// A safe method passes unless it opens a WebSocket. Otherwise an `Origin` must be that of the
+/// application: `null` is not sufficient, since the method is not known. Without `Origin`, a browser
+/// sends only `GET` and `HEAD`; from another site that must be a navigation, or a request whose
+/// method no proxy states could be any resource of a page of the other site.
+pub(super) fn verify_forwarded(
+    method: ForwardedMethod,
+    headers: &HeaderMap,
+    origins: &Origins,
+) -> Result<(), CrossOrigin> {
+    let is_mode = |mode: &[u8]| {
+        headers.get_all(SEC_FETCH_MODE).iter().any(|own| own.as_bytes().eq_ignore_ascii_case(mode))
+    };
+    let opens = opens_websocket(headers) || is_mode(b"websocket");
+    if method == ForwardedMethod::Safe && !opens {
+        return Ok(());
+    }
+    let mut sent = headers.get_all(header::ORIGIN).iter();
+    let own = match (sent.next(), sent.next()) {
+        (Some(_), Some(_)) => false,
+        (Some(origin), None) => origins.contains(origin),
+        (None, _) if site(headers) == Site::Other => {
+            method == ForwardedMethod::Unsaid && !opens && is_mode(b"navigate")
+        }
+        (None, _) => true,
     };
     if own { Ok(()) } else { Err(CrossOrigin::of(headers)) }
 }

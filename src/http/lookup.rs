@@ -76,6 +76,11 @@ impl Lookup {
         self.credential.get_or_init(|| Credential::read(&self.core, method, headers));
     }
 
+    /// Sets the credential, unless it was read before.
+    pub(super) fn set(&self, credential: Credential) {
+        let _read = self.credential.set(credential);
+    }
+
     /// Returns whether the credential was read.
     pub(super) fn is_read(&self) -> bool {
         self.credential.get().is_some()

@@ -22,6 +22,7 @@ mod credential;
 pub(crate) mod csrf;
 pub(crate) mod error_page;
 mod extract;
+pub(crate) mod forward;
 mod gateway;
 mod guard;
 mod guarded;
@@ -30,6 +31,7 @@ mod known;
 mod layer;
 mod live;
 mod lookup;
+pub(crate) mod oauth_error;
 #[cfg(feature = "cedar")]
 pub(crate) mod policy;
 mod presented;

@@ -4,9 +4,7 @@ use std::{fmt, time::Duration};
 
 use jiff::Timestamp;
 
-use super::{
-    AvailableFactors, Denial, Factor, FactorProof, Owner, Session, StepUp, User, subjects::Who,
-};
+use super::{AvailableFactors, Denial, Factor, Owner, Session, StepUp, User, subjects::Who};
 
 /// An authorization rule: a condition on the user, the session and its recent authentication. Rules
 /// can be stored, combined and printed.
@@ -246,7 +244,7 @@ impl Node {
                 return Err(Denial { step_up, ..Denial::default() });
             }
             Self::TwoFactor => {
-                return if has_two_factors(&who.session.factors) {
+                return if who.session.has_two_factors() {
                     Ok(())
                 } else {
                     Err(Denial::second_factor(who.available.second_factors()))
@@ -319,17 +317,6 @@ impl Node {
     }
 }
 
-/// Returns `true` if these proofs are of two factors. A passkey is two by itself.
-fn has_two_factors(proofs: &[FactorProof]) -> bool {
-    let own = || proofs.iter().filter(|proof| proof.is_of(proof.method));
-    own().any(|one| {
-        let has_other = || own().any(|other| other.method != one.method);
-        one.method == Factor::Passkey
-            || one.is_multi_factor
-            || (one.method.is_second_factor() && has_other())
-    })
-}
-
 fn is_proved(who: &Who<'_>, within: Option<Duration>, factor: Option<Factor>) -> bool {
     let proofs = &who.session.factors;
     match (factor, within) {
@@ -386,7 +373,7 @@ impl fmt::Display for Rule {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::FactorProof, *};
     use crate::model::{SessionId, Transport, UserId};
 
     const MINUTE: Duration = Duration::from_secs(60);

@@ -6,7 +6,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{Basis, FactorProof, UserId};
+use super::{Basis, Factor, FactorProof, UserId};
 
 /// The public id of a session: 128 random bits, which authenticate nothing.
 ///
@@ -205,6 +205,17 @@ impl<'de> Deserialize<'de> for SessionId {
 }
 
 impl Session {
+    /// Returns `true` if two factors were verified on this session. A passkey is two by itself.
+    pub(crate) fn has_two_factors(&self) -> bool {
+        let own = || self.factors.iter().filter(|proof| proof.is_of(proof.method));
+        own().any(|one| {
+            let has_other = || own().any(|other| other.method != one.method);
+            one.method == Factor::Passkey
+                || one.is_multi_factor
+                || (one.method.is_second_factor() && has_other())
+        })
+    }
+
     /// Creates a session with these values, for a store or a test.
     pub fn new(id: SessionId, user_id: UserId, transport: Transport, now: Timestamp) -> Self {
         Self {

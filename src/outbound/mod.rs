@@ -16,7 +16,7 @@ pub(crate) use erased::AnyHttpClient;
 #[cfg(feature = "oauth")]
 pub use https::HttpsClient;
 #[cfg(feature = "oauth")]
-pub(crate) use wire::{Answer, RequestBody, Wire, basic, form, trouble};
+pub(crate) use wire::{Answer, ExtraHeaders, RequestBody, Wire, basic, form, origin, trouble};
 
 /// A request could not be sent, or its response could not be received.
 ///

@@ -1,9 +1,11 @@
 //! Requests to an identity provider.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header,
+};
 use serde_json::{Value, json};
 
 use super::{AnyHttpClient, HttpsClient};
@@ -47,7 +49,7 @@ impl Wire {
 
     /// Fetches a response with any status.
     pub(crate) async fn fetch(&self, url: &str, bearer: Option<&str>) -> Result<Answer, AuthError> {
-        self.fetch_with(url, bearer, &HeaderMap::new()).await
+        self.fetch_with(url, bearer, &ExtraHeaders::default()).await
     }
 
     /// Fetches a response with any status, with further request headers.
@@ -55,10 +57,10 @@ impl Wire {
         &self,
         url: &str,
         bearer: Option<&str>,
-        headers: &HeaderMap,
+        headers: &ExtraHeaders,
     ) -> Result<Answer, AuthError> {
         let mut request = self.request(Method::GET, url, Vec::new())?;
-        request.headers_mut().extend(headers.clone());
+        request.headers_mut().extend(headers.0.clone());
         if let Some(token) = bearer {
             request
                 .headers_mut()
@@ -75,7 +77,7 @@ impl Wire {
         basic: Option<String>,
     ) -> Result<(bool, Value), AuthError> {
         let body = RequestBody { content_type: FORM, text: form };
-        let answer = self.post_with(url, body, basic, &HeaderMap::new()).await?;
+        let answer = self.post_with(url, body, basic, &ExtraHeaders::default()).await?;
         Ok((answer.is_success(), answer.json()?))
     }
 
@@ -85,11 +87,11 @@ impl Wire {
         url: &str,
         body: RequestBody,
         basic: Option<String>,
-        further: &HeaderMap,
+        further: &ExtraHeaders,
     ) -> Result<Answer, AuthError> {
         let mut request = self.request(Method::POST, url, body.text.into_bytes())?;
         let headers = request.headers_mut();
-        headers.extend(further.clone());
+        headers.extend(further.0.clone());
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(body.content_type));
         if let Some(basic) = basic {
             headers.insert(header::AUTHORIZATION, secret(&basic)?);
@@ -114,6 +116,21 @@ impl Wire {
         let request = request.header(header::ACCEPT, "application/json");
         let agent = concat!("authlayer/", env!("CARGO_PKG_VERSION"));
         request.header(header::USER_AGENT, agent).body(body).map_err(trouble)
+    }
+}
+
+/// Headers of requests, in addition to those of every request.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ExtraHeaders(HeaderMap);
+
+impl ExtraHeaders {
+    /// Returns a message if a name or value is not valid.
+    pub(crate) fn new(all: &BTreeMap<String, String>) -> Result<Self, String> {
+        let parse = |(name, value): (&String, &String)| {
+            let header = HeaderName::try_from(name).ok().zip(HeaderValue::try_from(value).ok());
+            header.ok_or_else(|| format!("the header {name:?} is not valid"))
+        };
+        all.iter().map(parse).collect::<Result<_, _>>().map(Self)
     }
 }
 
@@ -201,6 +218,13 @@ fn next_page(headers: &HeaderMap) -> Option<String> {
         });
         is_next.then(|| target.to_owned())
     })
+}
+
+/// Returns scheme and authority of a URL, or `None` if it has none or a user.
+pub(crate) fn origin(url: &str) -> Option<(String, String)> {
+    let uri: Uri = url.parse().ok()?;
+    let authority = uri.authority().filter(|own| !own.as_str().contains('@'))?;
+    Some((uri.scheme_str()?.to_ascii_lowercase(), authority.as_str().to_ascii_lowercase()))
 }
 
 /// Encodes a form, or the query of a URL.

@@ -1,5 +1,6 @@
 //! Identity providers: the trait, its values, and the providers of an application.
 
+mod erased;
 mod params;
 mod port;
 mod profile;

@@ -20,7 +20,7 @@ pub(crate) const OWN_PARAMS: &[&str] = &[
 /// The maximum length of a `login_hint` in bytes: the longest email address (RFC 3696, erratum).
 const MAX_HINT_LEN: usize = 320;
 
-/// What a link to `start` can add to the authorization request.
+/// The parameters that a link to `start` can add to the authorization request.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct AllowedParams {
     pub(crate) login_hint: bool,

@@ -143,6 +143,33 @@ pub trait Provider: Send + Sync + 'static {
         request: &ProviderRequest,
     ) -> impl Future<Output = Result<ProviderProfile, ProviderError>> + Send;
 
+    /// Returns `true` if the provider posts its response as a form (OAuth 2.0 Form Post Response
+    /// Mode), which the authorization URL requests with `response_mode=form_post`; by default
+    /// `false`. Codes are then taken by post alone.
+    fn uses_form_post(&self) -> bool {
+        false
+    }
+
+    /// Returns `true` if the flow accepts ID tokens that a native application got from the provider
+    /// itself; by default `false`, and the routes for them do not exist.
+    fn accepts_id_tokens(&self) -> bool {
+        false
+    }
+
+    /// Verifies such an ID token (OpenID Connect Core §3.1.3.7). Its `nonce` must be this one or the
+    /// SHA-256 of it in hexadecimal. Returns `None` if the provider has none, which is the default.
+    ///
+    /// # Errors
+    ///
+    /// [`ProviderError::invalid_id_token`] if the token is not valid.
+    fn verify_id_token(
+        &self,
+        token: &str,
+        nonce: &str,
+    ) -> impl Future<Output = Result<Option<ProviderProfile>, ProviderError>> + Send {
+        async { Ok(None) }
+    }
+
     /// Returns the URL that ends the session at the provider, with the ID token of the sign-in as a
     /// hint if it was stored. The provider returns `state` unchanged. By default there is none. The
     /// URL must be `https`, or `http` on loopback; otherwise the sign-out is only here.
@@ -195,6 +222,11 @@ impl ProviderError {
     /// Reports that a token of the provider is invalid: `invalid_request`.
     pub fn invalid_token(cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Self(AuthError::new(ErrorKind::InvalidRequest).with_source(cause))
+    }
+
+    /// Reports that an ID token of a native application is invalid: `invalid_id_token`.
+    pub fn invalid_id_token(cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self(AuthError::new(ErrorKind::InvalidIdToken).with_source(cause))
     }
 
     pub(crate) fn into_auth_error(self) -> AuthError {

@@ -35,6 +35,9 @@ pub struct ProviderProfile {
     pub(crate) newcomer: Option<ErrorKind>,
     pub(crate) username: Option<String>,
     pub(crate) display_name: Option<String>,
+    /// The name of a new user for whom the provider states none: what the application sent with an
+    /// ID token. It is not stored with the identity.
+    pub(crate) given_name: Option<String>,
     pub(crate) avatar_url: Option<String>,
     pub(crate) locale: Option<String>,
     /// The time at which the user authenticated at the provider, if it was requested and verified.

@@ -3,7 +3,6 @@
 use std::{
     fmt,
     future::Future,
-    pin::Pin,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -11,6 +10,7 @@ use std::{
 use tokio::time::timeout;
 
 use super::{
+    erased::AnyProvider,
     params::AllowedParams,
     port::{Provider, ProviderError, ProviderLogout},
     profile::ProviderProfile,
@@ -129,18 +129,25 @@ impl RegisteredProvider {
         code: &str,
         request: &ProviderRequest,
     ) -> Result<ProviderProfile, AuthError> {
-        let profile = within(self.provider.redeem_code(code, request)).await?;
-        if !profile.has_subject() {
-            return Err(trouble(
-                "the subject must have 1 to 255 characters without control characters",
-            ));
-        }
-        if profile.issuer.as_deref().is_some_and(|issuer| !is_issuer(issuer)) {
-            return Err(trouble(
-                "the issuer of a profile must not be empty or contain control characters",
-            ));
-        }
-        Ok(profile)
+        checked(within(self.provider.redeem_code(code, request)).await?)
+    }
+
+    pub(crate) fn uses_form_post(&self) -> bool {
+        self.provider.uses_form_post()
+    }
+
+    pub(crate) fn accepts_id_tokens(&self) -> bool {
+        self.rules.sign_in && self.provider.accepts_id_tokens()
+    }
+
+    /// Verifies an ID token of a native application and returns the profile of the user.
+    pub(crate) async fn verify_id_token(
+        &self,
+        token: &str,
+        nonce: &str,
+    ) -> Result<ProviderProfile, AuthError> {
+        let profile = within(self.provider.verify_id_token(token, nonce)).await?;
+        checked(profile.ok_or(ErrorKind::InvalidIdToken)?)
     }
 
     /// Returns the URL that ends the session at the provider (RP-Initiated Logout 1.0 §2), or
@@ -169,6 +176,21 @@ impl RegisteredProvider {
             session: profile.session.clone(),
         }
     }
+}
+
+/// Checks what the store requires of a profile.
+fn checked(profile: ProviderProfile) -> Result<ProviderProfile, AuthError> {
+    if !profile.has_subject() {
+        return Err(trouble(
+            "the subject must have 1 to 255 characters without control characters",
+        ));
+    }
+    if profile.issuer.as_deref().is_some_and(|issuer| !is_issuer(issuer)) {
+        return Err(trouble(
+            "the issuer of a profile must not be empty or contain control characters",
+        ));
+    }
+    Ok(profile)
 }
 
 async fn within<T>(
@@ -212,80 +234,6 @@ fn is_secure(url: &str) -> bool {
 
 fn trouble(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> AuthError {
     AuthError::new(ErrorKind::ProviderError).with_source(cause)
-}
-
-type Boxed<'a, T> = Pin<Box<dyn Future<Output = Result<T, ProviderError>> + Send + 'a>>;
-
-/// The object-safe form of [`Provider`].
-trait AnyProvider: Send + Sync {
-    fn id(&self) -> &str;
-    fn issuer(&self) -> &str;
-    fn accepts_pkce(&self) -> bool;
-    fn proves_time(&self) -> bool;
-    fn proves_time_at_sign_in(&self) -> bool;
-    fn check_issuer<'a>(&'a self, iss: Option<&'a str>) -> Boxed<'a, bool>;
-    fn authorization_url<'a>(&'a self, request: &'a ProviderRequest) -> Boxed<'a, String>;
-    fn redeem_code<'a>(
-        &'a self,
-        code: &'a str,
-        request: &'a ProviderRequest,
-    ) -> Boxed<'a, ProviderProfile>;
-    fn end_session_url<'a>(
-        &'a self,
-        hint: Option<&'a str>,
-        state: &'a str,
-    ) -> Boxed<'a, Option<String>>;
-    fn verify_logout_token<'a>(&'a self, token: &'a str) -> Boxed<'a, Option<ProviderLogout>>;
-}
-
-impl<P: Provider> AnyProvider for P {
-    fn id(&self) -> &str {
-        Provider::id(self)
-    }
-
-    fn issuer(&self) -> &str {
-        Provider::issuer(self)
-    }
-
-    fn accepts_pkce(&self) -> bool {
-        Provider::accepts_pkce(self)
-    }
-
-    fn proves_time(&self) -> bool {
-        Provider::proves_time(self)
-    }
-
-    fn proves_time_at_sign_in(&self) -> bool {
-        Provider::proves_time_at_sign_in(self)
-    }
-
-    fn check_issuer<'a>(&'a self, iss: Option<&'a str>) -> Boxed<'a, bool> {
-        Box::pin(Provider::check_issuer(self, iss))
-    }
-
-    fn authorization_url<'a>(&'a self, request: &'a ProviderRequest) -> Boxed<'a, String> {
-        Box::pin(Provider::authorization_url(self, request))
-    }
-
-    fn redeem_code<'a>(
-        &'a self,
-        code: &'a str,
-        request: &'a ProviderRequest,
-    ) -> Boxed<'a, ProviderProfile> {
-        Box::pin(Provider::redeem_code(self, code, request))
-    }
-
-    fn end_session_url<'a>(
-        &'a self,
-        hint: Option<&'a str>,
-        state: &'a str,
-    ) -> Boxed<'a, Option<String>> {
-        Box::pin(Provider::end_session_url(self, hint, state))
-    }
-
-    fn verify_logout_token<'a>(&'a self, token: &'a str) -> Boxed<'a, Option<ProviderLogout>> {
-        Box::pin(Provider::verify_logout_token(self, token))
-    }
 }
 
 /// The providers of an application.

@@ -161,19 +161,28 @@ impl Recognised {
         }
     }
 
-    /// Checks whether a token is valid for the session at a time. A token is expired at the time of
-    /// its expiry.
-    pub(super) fn judge(&self, token: &AccessToken, now: Timestamp) -> Result<(), TokenRejection> {
+    fn find(&self, token: &AccessToken) -> Option<&Until> {
         let digest = token.secret.digest(Domain::ACCESS);
         let matching = |until: &&Until| until.hash.ct_eq(&digest);
         let until = Some(&self.access).filter(matching);
-        let until = until.or_else(|| self.previous.as_ref().filter(matching));
-        match until {
+        until.or_else(|| self.previous.as_ref().filter(matching))
+    }
+
+    /// Checks whether a token is valid for the session at a time. A token is expired at the time of
+    /// its expiry.
+    pub(super) fn judge(&self, token: &AccessToken, now: Timestamp) -> Result<(), TokenRejection> {
+        match self.find(token) {
             None => Err(TokenRejection::Unknown),
             Some(until) if now.as_millisecond() >= until.end => Err(TokenRejection::Expired),
             Some(_) => Ok(()),
         }
     }
+}
+
+/// Returns when a token of a session expires, or `None` if it is not one of the session.
+pub(super) fn expiry(row: &AccessTokenRow, token: &AccessToken) -> Option<Timestamp> {
+    let end = Recognised::of(row).find(token)?.end;
+    Timestamp::from_millisecond(end).ok()
 }
 
 /// Returns whether a token belongs to a session, even if it has expired.

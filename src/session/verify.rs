@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::{
     AuthenticatedSession, Sessions, TokenRejection, TokenVerification,
     cache::{Half, Who},
-    resolved::{Notes, Recognised},
+    resolved::{Notes, Recognised, expiry},
     seen::SEEN_INTERVAL,
 };
 use crate::{
@@ -57,6 +57,17 @@ impl Sessions {
         token: &AccessToken,
     ) -> Result<TokenVerification, AuthError> {
         self.read(token, None).await
+    }
+
+    /// Like [`verify`](Self::verify), and returns when the token expires: a token that was rotated
+    /// expires before that of the session.
+    pub(crate) async fn introspect(
+        &self,
+        token: &AccessToken,
+    ) -> Result<Option<(Arc<AuthenticatedSession>, Timestamp)>, AuthError> {
+        let Some(found) = self.verify(token).await?.valid() else { return Ok(None) };
+        let row = self.store.find_access(token.session).await?;
+        Ok(row.and_then(|own| Some((found, expiry(&own.row, token)?))))
     }
 
     /// Fetches a session with its user from the store. Returns `None` if one of them is no longer

@@ -38,6 +38,8 @@ pub enum ChallengeKind {
     OAuth,
     /// A completed provider sign-in that a native application exchanges for tokens.
     Exchange,
+    /// The nonce of an ID token that a native application gets from a provider.
+    ProviderNonce,
     /// The hint that ends the session at the provider too.
     LogoutHint,
     /// A used logout token of a provider, which is not accepted again.
@@ -71,7 +73,7 @@ pub enum ChallengeKind {
 }
 
 impl ChallengeKind {
-    const ALL: [Self; 23] = [
+    const ALL: [Self; 24] = [
         Self::SignUp,
         Self::SignIn,
         Self::PasswordChange,
@@ -83,6 +85,7 @@ impl ChallengeKind {
         Self::KnownDevice,
         Self::OAuth,
         Self::Exchange,
+        Self::ProviderNonce,
         Self::LogoutHint,
         Self::LogoutToken,
         Self::Ticket,
@@ -111,6 +114,7 @@ impl ChallengeKind {
             Self::KnownDevice => "seen",
             Self::OAuth => "oauth",
             Self::Exchange => "exchange",
+            Self::ProviderNonce => "provider_nonce",
             Self::LogoutHint => "logout_hint",
             Self::LogoutToken => "logout_token",
             Self::Ticket => "ticket",

@@ -29,7 +29,7 @@ use crate::{
     support::{Bed, On, tests_on},
 };
 
-/// What a provider returns next, and what it was asked.
+/// The next responses of a provider, and the requests that it received.
 #[derive(Clone, Default)]
 struct Server(Arc<Mutex<Inner>>);
 

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::{
     authenticator::{answer, delete, enroll, error},
     codes::{handle, kinds, last_code, verified_user, verify},
-    email_sign_in,
+    email_sign_in, id_tokens,
     passkeys::{ORIGIN, enter, register, step_up},
     places::{ACCOUNTS_POSTGRES, ACCOUNTS_SQLITE, Book, Directory, Memory, accounts},
     providers::{World, path_of, with_providers},
@@ -25,6 +25,7 @@ const JANE: &str = "jane@example.com";
 /// in through it. Add a row for a new sign-in method.
 const DOORS: &[(&str, usize, &[&str])] = &[
     ("flow/email_sign_in/service.rs", 1, &["email_code", "email_link"]),
+    ("flow/oauth/native/mod.rs", 1, &["id_token"]),
     ("flow/oauth/service.rs", 2, &["provider", "github", "exchange"]),
     ("flow/passkeys/service.rs", 1, &["passkey"]),
     ("flow/password/service.rs", 1, &["password"]),
@@ -145,6 +146,7 @@ async fn by(world: &World, first: &str, row: &mut Row) -> Option<(TestClient, Te
         "github" => world.github(&client).await,
         "passkey" => enter(&client, row.key.as_mut()?).await,
         "exchange" => exchange(world, &client).await,
+        "id_token" => id_tokens::sign_in(world, &client).await,
         "email_code" => {
             let challenge = handle(&email_sign_in::start(&client, JANE).await);
             verify(&client, &challenge, &last_code(&world.bed, JANE).await).await
@@ -171,7 +173,8 @@ async fn exchange(world: &World, client: &TestClient) -> TestResponse {
 }
 
 async fn world(on: On, mode: &str) -> World {
-    World::over(on, &json!({ "verify_email": true }), async |on, config| {
+    let config = json!({ "verify_email": true, "fake.id_token_audiences": ["app"] });
+    World::over(on, &config, async |on, config| {
         Bed::over(on, config, async |store, database| match mode {
             "managed" => UserStorage::managed(),
             "managed_with_claims" => UserStorage::managed_with_claims(Book::default()),

@@ -1,6 +1,7 @@
 //! The routes of the testbed over an [`Auth`] that is built from a configuration.
 
 use std::{
+    collections::BTreeMap,
     net::{IpAddr, SocketAddr},
     sync::{
         Arc,
@@ -11,10 +12,11 @@ use std::{
 
 use authlayer::{
     AccountRecovery, AnonymousUsers, ApiKeys, Auth, AuthBuilder, AuthUser, CacheOptions,
-    ConnectedUser, CookieOptions, EmailCodes, EmailSignIn, ErrorKind, Factor, GitHub, OAuth2, Oidc,
-    Pages, Passkeys, Password, PasswordReset, PgStore, PgStoreOptions, RateLimits, RecoveryCodes,
-    RequireUser, Rule, SameSite, SealingKey, SecondFactors, SessionOptions, SqliteStore, Theme,
-    TokenTransports, Totp, User, UserId, UserStatus, UserStorage, UserTable, UserTableError,
+    ConnectedUser, CookieOptions, EmailCodes, EmailSignIn, ErrorKind, Factor, ForwardAuth, GitHub,
+    Introspection, OAuth2, Oidc, Pages, Passkeys, Password, PasswordReset, PgStore, PgStoreOptions,
+    RateLimits, RecoveryCodes, RequireUser, Rule, SameSite, SealingKey, SecondFactors,
+    SessionOptions, SqliteStore, Theme, TokenTransports, Totp, User, UserId, UserStatus,
+    UserStorage, UserTable, UserTableError,
     clock::Clock,
     crypto::password::{Argon2Params, PasswordHashing, PasswordPolicy},
     flow::{
@@ -77,6 +79,8 @@ pub(crate) struct Config {
     pub(crate) oidc: Vec<OidcConfig>,
     pub(crate) github: Option<GitHubConfig>,
     pub(crate) oauth2: Vec<OAuth2Config>,
+    pub(crate) introspection: Vec<IntrospectionConfig>,
+    pub(crate) forward_auth: ForwardAuthConfig,
     pub(crate) redirect_allow: Vec<String>,
     pub(crate) error_page: Option<String>,
     #[serde(alias = "link_verified_email")]
@@ -134,18 +138,42 @@ pub(crate) struct OidcConfig {
     #[serde(default)]
     algorithms: Vec<String>,
     #[serde(default)]
+    form_post: bool,
+    #[serde(default)]
+    id_token_audiences: Vec<String>,
+    #[serde(default)]
     tenants: Vec<String>,
     #[serde(default)]
     allow: AllowConfig,
 }
 
-/// What a link to `start` can add to the authorization request.
+/// The parameters that a link to `start` can add to the authorization request.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct AllowConfig {
     prompt: Vec<String>,
     scope: Vec<String>,
     login_hint: bool,
+}
+
+/// The rules of forward authentication by name.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct ForwardAuthConfig {
+    rules: BTreeMap<String, RuleConfig>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum RuleConfig {
+    Role(String),
+    Scope(String),
+}
+
+#[derive(Clone, Deserialize)]
+pub(crate) struct IntrospectionConfig {
+    id: String,
+    secret: String,
 }
 
 #[derive(Clone, Deserialize)]
@@ -239,6 +267,8 @@ impl Default for Config {
             oidc: Vec::new(),
             github: None,
             oauth2: Vec::new(),
+            introspection: Vec::new(),
+            forward_auth: ForwardAuthConfig::default(),
             redirect_allow: Vec::new(),
             error_page: None,
             auto_link_verified_email: true,
@@ -382,6 +412,13 @@ impl Testbed {
             true => builder.flow(Totp::new("Testbed")).flow(RecoveryCodes::new()),
             false => builder,
         };
+        let services = config.introspection.iter();
+        let introspection =
+            services.fold(Introspection::new(), |flow, own| flow.client(&own.id, &own.secret));
+        let builder = match config.introspection.is_empty() {
+            true => builder,
+            false => builder.flow(introspection),
+        };
         let builder = match config.email_sign_in {
             true => builder.flow(email_sign_in(&config)),
             false => builder,
@@ -414,6 +451,7 @@ impl Testbed {
             .flow(codes(&config))
             .flow(reset(&config))
             .flow(AccountRecovery::new())
+            .flow(forward_auth(&config))
             .build()?;
         let (book, directory) = (Book::default(), Directory::default());
         let unseen = Arc::default();
@@ -663,6 +701,7 @@ fn oidc(config: &Config, own: &OidcConfig) -> Result<Oidc, Failure> {
         .allow_sign_up(config.sign_up)
         .auto_link_verified_email(config.auto_link_verified_email)
         .store_id_token(own.store_id_token)
+        .form_post(own.form_post)
         .trust_second_factor(own.trust_second_factor);
     if let Some(secret) = &own.client_secret {
         flow = flow.client_secret(secret);
@@ -678,6 +717,9 @@ fn oidc(config: &Config, own: &OidcConfig) -> Result<Oidc, Failure> {
     }
     let AllowConfig { prompt, scope, login_hint } = own.allow.clone();
     flow = flow.allow_prompts(prompt).allow_scopes(scope).allow_login_hint(login_hint);
+    if !own.id_token_audiences.is_empty() {
+        flow = flow.id_token_audiences(&own.id_token_audiences);
+    }
     if !own.tenants.is_empty() {
         flow = flow.tenants(&own.tenants);
     }
@@ -713,6 +755,17 @@ fn oauth2(config: &Config, own: &OAuth2Config) -> OAuth2 {
         .allow_sign_up(config.sign_up)
         .auto_link_verified_email(config.auto_link_verified_email);
     own.client_secret.iter().fold(flow, OAuth2::client_secret)
+}
+
+fn forward_auth(config: &Config) -> ForwardAuth {
+    let rules = config.forward_auth.rules.iter();
+    rules.fold(ForwardAuth::new(), |flow, (name, rule)| {
+        let rule = match rule {
+            RuleConfig::Role(role) => Rule::role(role),
+            RuleConfig::Scope(scope) => Rule::scope(scope),
+        };
+        flow.rule(name, rule)
+    })
 }
 
 fn passkeys(config: &Config) -> Result<Passkeys, Failure> {

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::posted::Posted;
 use crate::{
     clock::{after, whole_millis},
     crypto::{
@@ -39,9 +40,21 @@ pub(super) struct Ceremony {
     #[serde(flatten)]
     pub(super) delivery: TokenDelivery,
     pub(super) code_challenge: Option<String>,
-    /// What the authorization request asks for, beside the options of the flow.
+    /// The sealed parameters of a posted response.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) posted: Option<String>,
+    /// The parameters that the link to `start` adds to the authorization request.
     #[serde(skip)]
     pub(super) asked: RequestedParams,
+}
+
+/// A request that a callback has taken.
+pub(super) struct Taken {
+    pub(super) ceremony: Ceremony,
+    pub(super) challenge: Challenge,
+    pub(super) request: ProviderRequest,
+    /// The parameters of a posted response.
+    pub(super) posted: Option<Posted>,
 }
 
 /// A started authorization request, with the data for the browser.
@@ -73,6 +86,7 @@ impl Ceremony {
             redirect_uri: core.redirect_uri(provider.id()),
             delivery: Transport::Cookie.into(),
             code_challenge: None,
+            posted: None,
             asked: RequestedParams::default(),
         }
     }
@@ -121,7 +135,7 @@ impl Ceremony {
         provider: &RegisteredProvider,
         state: &str,
         secret: &str,
-    ) -> Result<(Self, Challenge, ProviderRequest), AuthError> {
+    ) -> Result<Taken, AuthError> {
         let refused = || AuthError::from(ErrorKind::InvalidState);
         let state = OneTimeToken::parse(TokenPurpose::Flow, state).ok_or_else(refused)?;
         let browser = OneTimeToken::parse(TokenPurpose::Browser, secret).ok_or_else(refused)?;
@@ -131,12 +145,21 @@ impl Ceremony {
         let taken = taken.filter(|taken| taken.kind == ChallengeKind::OAuth);
         let taken = taken.ok_or_else(refused)?;
         let own: Self = serde_json::from_value(Value::clone(&taken.data)).map_err(|_| refused())?;
-        if own.provider != provider.id() || own.issuer != provider.issuer() {
+        if !own.is_of(provider) {
             return Err(refused());
         }
+        let posted = match (provider.uses_form_post(), &own.posted) {
+            (true, Some(sealed)) => Some(Posted::open(&state, sealed)?),
+            (true, None) => return Err(refused()),
+            (false, _) => None,
+        };
         let begun_at = own.step_up.as_ref().map(|_| taken.created_at);
         let request = request(own.redirect_uri.clone(), &state, &browser, begun_at);
-        Ok((own, taken, request))
+        Ok(Taken { ceremony: own, challenge: taken, request, posted })
+    }
+
+    pub(super) fn is_of(&self, provider: &RegisteredProvider) -> bool {
+        self.provider == provider.id() && self.issuer == provider.issuer()
     }
 }
 

@@ -10,10 +10,13 @@
 //! |---|---|
 //! | `GET /oauth/{provider}/start` | 303 to the provider |
 //! | `GET /oauth/{provider}/callback` | 303 into the application, signed in |
+//! | `POST /oauth/{provider}/callback` | stores the response of a provider that posts a form, and leads to `GET` |
 //! | `POST /oauth/{provider}/link` | the URL at which the browser links an identity; requires recent authentication |
 //! | `POST /oauth/{provider}/step-up` | the URL at which the browser authenticates again; 404 if the provider does not state the time |
 //! | `POST /oauth/{provider}/backchannel-logout` | ends sessions on behalf of the provider |
 //! | `GET /oauth/{provider}/signed-out` | the redirect target of the provider after a sign-out |
+//! | `POST /oauth/{provider}/nonce` | a nonce for an ID token, if the flow accepts them |
+//! | `POST /oauth/{provider}/id-token` | signs in with an ID token of a native sign-in sheet |
 //! | `POST /oauth/exchange` | tokens for the one-time code of a native application |
 //! | `GET /identities`, `DELETE /identities/{id}` | the sign-in methods of the user |
 //!
@@ -31,10 +34,13 @@
 
 mod ceremony;
 mod flow;
+mod form_post;
 mod identities;
 mod logout;
+mod native;
 mod on_session;
 mod parameters;
+mod posted;
 mod routes;
 mod service;
 mod step_up;
@@ -43,6 +49,7 @@ use std::sync::Arc;
 
 pub use ceremony::AuthorizationRequest;
 pub use flow::OAuth;
+pub use native::{IdTokenSignIn, IssuedNonce};
 pub use parameters::{CallbackOutcome, CallbackParams, StartOptions};
 pub use service::OAuthService;
 

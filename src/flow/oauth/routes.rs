@@ -12,7 +12,9 @@ use serde_json::json;
 use super::{
     OAuthService,
     ceremony::{AuthorizationRequest, Ceremony},
+    form_post::posted_callback,
     identities::{identities, unlink},
+    native,
     parameters::{CallbackOutcome, CallbackParams, StartOptions},
 };
 use crate::{
@@ -41,7 +43,6 @@ pub(super) fn register(registry: &mut Registry, service: &OAuthService) {
             service,
             [
                 (&path("start"), get(start)),
-                (&path("callback"), get(callback)),
                 (&path("link"), post(link)),
                 (&path("step-up"), post(step_up)),
                 (&path("signed-out"), get(signed_out)),
@@ -53,6 +54,16 @@ pub(super) fn register(registry: &mut Registry, service: &OAuthService) {
             service,
             [(&path("backchannel-logout"), post(back_channel_logout))],
         );
+    if service.provider.uses_form_post() {
+        // The form is posted by a page of the provider. It decides nothing.
+        let route = get(callback).post(posted_callback);
+        registry.own_routes_from_elsewhere(service, [(&path("callback"), route)]);
+    } else {
+        registry.own_routes(service, [(&path("callback"), get(callback))]);
+    }
+    if service.provider.accepts_id_tokens() {
+        native::register(registry, service);
+    }
     registry.shared(|registry| {
         registry.own_routes(
             service,
@@ -124,7 +135,7 @@ async fn start(
 /// Counts the start of a ceremony. Limits are checked last: a request that is rejected for its
 /// parameters stores nothing and reaches no provider, so it uses up no start of its network, and its
 /// response does not depend on how many others there were.
-async fn count(core: &Core, client: &ClientInfo) -> Result<(), AuthError> {
+pub(super) async fn count(core: &Core, client: &ClientInfo) -> Result<(), AuthError> {
     core.limits.ceremony(client.ip.as_deref()).await
 }
 

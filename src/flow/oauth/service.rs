@@ -8,7 +8,7 @@ use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    ceremony::{AuthorizationRequest, Ceremony, tag_of},
+    ceremony::{AuthorizationRequest, Ceremony, Taken, tag_of},
     parameters::{CallbackOutcome, CallbackParams, StartOptions},
     step_up::check_step_up,
 };
@@ -158,12 +158,21 @@ impl OAuthService {
     ) -> Result<CallbackOutcome, AuthError> {
         let (core, provider) = (&self.core, &*self.provider);
         let (state, secret) = callback.state.zip(callback.secret).ok_or(ErrorKind::InvalidState)?;
-        let (ceremony, challenge, request) = Ceremony::take(core, provider, state, secret).await?;
-        provider.check_issuer(callback.iss).await?;
-        let some = |text: Option<&'a str>| text.filter(|text| !text.is_empty());
-        let code = match (some(callback.code), some(callback.error)) {
+        let by_query = [callback.code, callback.error, callback.iss];
+        if provider.uses_form_post() && by_query.iter().any(Option::is_some) {
+            return Err(ErrorKind::InvalidState.into());
+        }
+        let taken = Ceremony::take(core, provider, state, secret).await?;
+        let Taken { ceremony, challenge, request, posted } = taken;
+        let [code, error, iss] = match &posted {
+            Some(posted) => [&posted.code, &posted.error, &posted.iss].map(Option::as_deref),
+            None => by_query,
+        };
+        provider.check_issuer(iss).await?;
+        let some = |text: Option<&'_ str>| text.filter(|text| !text.is_empty()).map(str::to_owned);
+        let code = match (some(code), some(error)) {
             (Some(code), None) => code,
-            (None, Some(error)) => return Err(refused_by_provider(error)),
+            (None, Some(error)) => return Err(refused_by_provider(&error)),
             _ => return Err(ErrorKind::InvalidState.into()),
         };
         if let Some(session) = ceremony.link.as_ref().or(ceremony.step_up.as_ref()) {
@@ -171,7 +180,7 @@ impl OAuthService {
                 challenge.user_id.as_ref() == Some(&user.id) && own.id.to_string() == *session
             });
             let (_, session) = own.ok_or(ErrorKind::InvalidState)?;
-            let profile = self.profile(code, &request).await?;
+            let profile = self.profile(&code, &request).await?;
             check_step_up(&request, &profile, core.clock.now())?;
             // The provider may have taken long to respond, so the session is checked again.
             let stands = core.sessions.current(session).await?;
@@ -180,7 +189,8 @@ impl OAuthService {
             let (user, session) = (&stands.user, &stands.session);
             return self.finish_on(ceremony, &profile, user, session, &client).await;
         }
-        let profile = self.profile(code, &request).await?;
+        let mut profile = self.profile(&code, &request).await?;
+        profile.given_name = posted.and_then(|posted| posted.name);
         let known = core.know(provider, &profile, &client).await?;
         self.finish(ceremony, known, profile, client).await
     }
@@ -204,11 +214,7 @@ impl OAuthService {
     ) -> Result<CallbackOutcome, AuthError> {
         let core = &self.core;
         let now = whole_millis(core.clock.now());
-        let proof = match profile.proved_at {
-            Some(at) => FactorProof::new(Factor::Provider, at.min(now)),
-            None => FactorProof::new(Factor::Provider, now).on(Basis::Untimed),
-        };
-        let proof = proof.multi_factor(profile.is_multi_factor);
+        let proof = proof_of(&profile, now);
         let upstream = self.provider.upstream(&profile);
         let redirect_to = ceremony.redirect_to;
         if let Some(code_challenge) = ceremony.code_challenge {
@@ -304,6 +310,15 @@ impl OAuthService {
         let outcome = core.finish_sign_in(attempt).await?;
         core.is_still(&identity, outcome).await
     }
+}
+
+/// Returns what a profile proves: the time only if the provider stated it.
+pub(super) fn proof_of(profile: &ProviderProfile, now: jiff::Timestamp) -> FactorProof {
+    let proof = match profile.proved_at {
+        Some(at) => FactorProof::new(Factor::Provider, at.min(now)),
+        None => FactorProof::new(Factor::Provider, now).on(Basis::Untimed),
+    };
+    proof.multi_factor(profile.is_multi_factor)
 }
 
 /// Error codes for a denial by the user, or by the provider in place of the user (OpenID Connect

@@ -43,6 +43,7 @@
 //! names a member that states whether the provider has verified it; otherwise a new user has none.
 //! Tokens of the provider are not stored.
 
+mod endpoints;
 mod flow;
 mod map;
 pub mod presets;
@@ -51,8 +52,7 @@ mod token;
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
-use http::{HeaderMap, HeaderName, HeaderValue};
-
+pub use endpoints::OAuth2Endpoints;
 pub use map::UserInfoMap;
 pub use presets::Preset;
 
@@ -61,28 +61,6 @@ use crate::{
     outbound::AnyHttpClient,
     provider::{AllowedParams, Rules},
 };
-
-/// The endpoints of an OAuth 2.0 provider.
-///
-/// ```
-/// use authlayer::flow::oauth2::OAuth2Endpoints;
-///
-/// let endpoints = OAuth2Endpoints {
-///     authorization: "https://id.acme.example/authorize".to_owned(),
-///     token: "https://id.acme.example/token".to_owned(),
-///     user_info: "https://api.acme.example/me".to_owned(),
-/// };
-/// # drop(endpoints);
-/// ```
-#[derive(Clone, Debug)]
-pub struct OAuth2Endpoints {
-    /// The authorization endpoint, to which the browser is redirected.
-    pub authorization: String,
-    /// The token endpoint.
-    pub token: String,
-    /// The URL that returns the profile of the user as JSON.
-    pub user_info: String,
-}
 
 /// The options of an OAuth 2.0 provider without OpenID Connect.
 ///
@@ -112,7 +90,7 @@ pub struct OAuth2 {
     scopes: Vec<String>,
     map: UserInfoMap,
     parameters: BTreeMap<String, String>,
-    headers: HeaderMap,
+    headers: BTreeMap<String, String>,
     pkce: bool,
     allowed: AllowedParams,
     rules: Rules,
@@ -142,7 +120,7 @@ impl OAuth2 {
             scopes: Vec::new(),
             map: UserInfoMap::new("/id"),
             parameters: BTreeMap::new(),
-            headers: HeaderMap::new(),
+            headers: BTreeMap::new(),
             pkce: true,
             allowed: AllowedParams::default(),
             rules: Rules::default(),
@@ -152,7 +130,15 @@ impl OAuth2 {
 
     /// Creates the flow from a preset with endpoints, scopes and the map of the profile.
     pub fn preset(preset: &Preset, client_id: impl Into<String>) -> Self {
-        preset.flow(client_id.into())
+        let client_id = client_id.into();
+        let header = preset.header(&client_id);
+        let flow = Self::new(preset.id(), preset.endpoints(), client_id)
+            .scopes(preset.scopes().iter().copied())
+            .client_secret_post(preset.client_secret_post)
+            .token_request_json(preset.token_request_json)
+            .user_info(preset.map());
+        let flow = if preset.pkce { flow } else { flow.insecure_without_pkce() };
+        header.into_iter().fold(flow, |flow, (name, value)| flow.api_header(name, value))
     }
 
     /// Replaces the endpoints, such as those of a preset.
@@ -209,15 +195,10 @@ impl OAuth2 {
     ///
     /// ```
     /// # use authlayer::{OAuth2, flow::oauth2::presets};
-    /// use axum::http::{HeaderName, HeaderValue};
-    ///
-    /// OAuth2::preset(&presets::NOTION, "client-id").api_header(
-    ///     HeaderName::from_static("notion-version"),
-    ///     HeaderValue::from_static("2022-06-28"),
-    /// );
+    /// OAuth2::preset(&presets::NOTION, "client-id").api_header("notion-version", "2025-09-03");
     /// ```
-    pub fn api_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.headers.insert(name, value);
+    pub fn api_header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.headers.insert(name.into().to_ascii_lowercase(), value.into());
         self
     }
 

@@ -10,9 +10,7 @@
 //!
 //! The member names are those of the providers' documentation; the API tests map its examples.
 
-use http::{HeaderName, HeaderValue};
-
-use super::{OAuth2, OAuth2Endpoints, UserInfoMap};
+use super::{endpoints::OAuth2Endpoints, map::UserInfoMap};
 
 /// The properties of a provider.
 ///
@@ -30,9 +28,9 @@ pub struct Preset {
     token: &'static str,
     user_info: &'static str,
     scopes: &'static [&'static str],
-    client_secret_post: bool,
-    token_request_json: bool,
-    pkce: bool,
+    pub(super) client_secret_post: bool,
+    pub(super) token_request_json: bool,
+    pub(super) pkce: bool,
     subject: &'static str,
     email: Option<[&'static str; 2]>,
     username: Option<&'static str>,
@@ -79,6 +77,23 @@ impl Preset {
         self.scopes
     }
 
+    pub(super) fn map(&self) -> UserInfoMap {
+        let mut map = UserInfoMap::new(self.subject);
+        if let Some([email, verified]) = self.email {
+            map = map.email(email, verified);
+        }
+        map = self.username.into_iter().fold(map, UserInfoMap::username);
+        map = self.display_name.into_iter().fold(map, UserInfoMap::display_name);
+        self.avatar_url.into_iter().fold(map, UserInfoMap::avatar_url)
+    }
+
+    pub(super) fn header(&self, client_id: &str) -> Option<(&'static str, String)> {
+        self.header.map(|(name, value)| match value {
+            ApiHeader::ClientId => (name, client_id.to_owned()),
+            ApiHeader::Text(text) => (name, text.to_owned()),
+        })
+    }
+
     /// Returns the endpoints.
     pub fn endpoints(&self) -> OAuth2Endpoints {
         OAuth2Endpoints {
@@ -86,30 +101,6 @@ impl Preset {
             token: self.token.to_owned(),
             user_info: self.user_info.to_owned(),
         }
-    }
-
-    pub(super) fn flow(&self, client_id: String) -> OAuth2 {
-        let mut map = UserInfoMap::new(self.subject);
-        if let Some([email, verified]) = self.email {
-            map = map.email(email, verified);
-        }
-        map = self.username.into_iter().fold(map, UserInfoMap::username);
-        map = self.display_name.into_iter().fold(map, UserInfoMap::display_name);
-        map = self.avatar_url.into_iter().fold(map, UserInfoMap::avatar_url);
-        let header = self.header.as_ref().and_then(|(name, value)| {
-            let value = match value {
-                ApiHeader::ClientId => HeaderValue::from_str(&client_id).ok()?,
-                ApiHeader::Text(text) => HeaderValue::from_static(text),
-            };
-            Some((HeaderName::from_static(name), value))
-        });
-        let flow = OAuth2::new(self.id, self.endpoints(), client_id)
-            .scopes(self.scopes.iter().copied())
-            .client_secret_post(self.client_secret_post)
-            .token_request_json(self.token_request_json)
-            .user_info(map);
-        let flow = if self.pkce { flow } else { flow.insecure_without_pkce() };
-        header.into_iter().fold(flow, |flow, (name, value)| flow.api_header(name, value))
     }
 }
 

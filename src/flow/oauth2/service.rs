@@ -1,10 +1,8 @@
 //! An OAuth 2.0 provider, without HTTP.
 
-use http::Uri;
-
 use super::{OAuth2, token::access_token};
 use crate::{
-    outbound::{RequestBody, Wire, basic, form},
+    outbound::{ExtraHeaders, RequestBody, Wire, basic, form, origin},
     provider::{Provider, ProviderError, ProviderProfile, ProviderRequest},
 };
 
@@ -13,6 +11,7 @@ pub(super) struct OAuth2Provider {
     options: OAuth2,
     token: Wire,
     api: Wire,
+    headers: ExtraHeaders,
 }
 
 impl OAuth2Provider {
@@ -20,7 +19,8 @@ impl OAuth2Provider {
         let wire = |url: &str| Wire::new(options.client.clone(), url);
         wire(&options.endpoints.authorization)?;
         let (token, api) = (wire(&options.endpoints.token)?, wire(&options.endpoints.user_info)?);
-        Ok(Self { options, token, api })
+        let headers = ExtraHeaders::new(&options.headers)?;
+        Ok(Self { options, token, api, headers })
     }
 }
 
@@ -89,7 +89,7 @@ impl Provider for OAuth2Provider {
                 None
             }
         };
-        let (url, headers) = (&options.endpoints.token, &options.headers);
+        let (url, headers) = (&options.endpoints.token, &self.headers);
         let body = match options.token_request_json {
             true => RequestBody::json(&pairs),
             false => RequestBody::form(&pairs),
@@ -107,11 +107,4 @@ impl Provider for OAuth2Provider {
         let profile = options.map.profile(&answer.json()?);
         profile.ok_or_else(|| ProviderError::new("the user info has no valid subject"))
     }
-}
-
-/// Returns scheme, host and port of a URL.
-fn origin(url: &str) -> Option<(String, String)> {
-    let url: Uri = url.parse().ok()?;
-    let (scheme, authority) = (url.scheme_str()?, url.authority()?);
-    Some((scheme.to_ascii_lowercase(), authority.as_str().to_ascii_lowercase()))
 }

@@ -1,5 +1,6 @@
 //! Exchange of codes, and requests to UserInfo.
 
+use jiff::Timestamp;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
@@ -26,6 +27,7 @@ pub(super) async fn redeem(
     metadata: &Metadata,
     code: &str,
     request: &ProviderRequest,
+    now: Timestamp,
 ) -> Result<Tokens, AuthError> {
     let mut pairs = vec![
         ("grant_type", "authorization_code"),
@@ -33,9 +35,10 @@ pub(super) async fn redeem(
         ("redirect_uri", &request.redirect_uri),
         ("code_verifier", &request.verifier),
     ];
-    let in_body =
-        options.client_secret_post.unwrap_or_else(|| metadata.takes_secret_in_body_alone());
-    let header = match &options.secret {
+    let secret = options.secret.now(&options.client_id, &options.issuer, now);
+    let in_body = options.secret.is_in_body()
+        || options.client_secret_post.unwrap_or_else(|| metadata.takes_secret_in_body_alone());
+    let header = match &secret {
         Some(secret) if !in_body => Some(basic(&options.client_id, secret)),
         Some(secret) => {
             pairs.push(("client_secret", secret));

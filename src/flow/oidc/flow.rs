@@ -20,8 +20,11 @@ impl Flow for Oidc {
 
     fn register(self, registry: &mut Registry) -> Result<OAuthService, ConfigError> {
         let refused = |problem: String| ConfigError::Flow { flow: "oidc".to_owned(), problem };
-        if self.client_id.is_empty() || self.secret.as_deref().is_some_and(str::is_empty) {
-            return Err(refused("the client id or the client secret is empty".to_owned()));
+        if self.client_id.is_empty() {
+            return Err(refused("the client id is empty".to_owned()));
+        }
+        if let Some(problem) = self.secret.problem() {
+            return Err(refused(problem.to_owned()));
         }
         if self.algorithms.is_empty() {
             return Err(refused(".algorithms(…) requires at least one algorithm".to_owned()));

@@ -16,12 +16,15 @@
 //! | option | default | reason |
 //! |---|---|---|
 //! | [`client_secret`](Oidc::client_secret) | none | a client without a secret is public, and protected by PKCE only |
+//! | [`apple_key`](Oidc::apple_key) | none | the key that signs the client secret of Sign in with Apple |
 //! | [`client_secret_post`](Oidc::client_secret_post) | by metadata | `client_secret_basic`, unless the provider supports only `client_secret_post` |
 //! | [`scopes`](Oidc::scopes) | `openid profile email` | the minimum for a profile with an email address |
 //! | [`algorithms`](Oidc::algorithms) | RS256 | the metadata cannot add algorithms |
 //! | [`additional_audience`](Oidc::additional_audience) | none | a token for several audiences is rejected unless they are allowed |
 //! | [`insecure_without_nonce`](Oidc::insecure_without_nonce) | off | for a provider that omits `nonce` |
 //! | [`auth_param`](Oidc::auth_param) | none | additional parameters of the authorization request; they cannot replace ours |
+//! | [`form_post`](Oidc::form_post) | off | the provider posts its response, as Apple does |
+//! | [`id_token_audiences`](Oidc::id_token_audiences) | none | ID tokens of native sign-in sheets are accepted for these clients |
 //! | [`tenants`](Oidc::tenants) | none | the tenants of a provider with one issuer for each |
 //! | [`require_claim`](Oidc::require_claim) | none | only users with this claim can sign in, such as those of one domain |
 //! | [`max_age`](Oidc::max_age) | none | requests recent authentication at the provider, and verifies `auth_time` |
@@ -52,6 +55,7 @@ mod logout;
 mod metadata;
 pub mod presets;
 mod profile;
+mod secret;
 mod service;
 mod tenants;
 mod verify;
@@ -59,10 +63,12 @@ mod verify;
 use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 use serde_json::{Map, Value};
+use zeroize::Zeroizing;
 
 pub use algorithm::{Algorithm, UnknownAlgorithm};
 pub use presets::Preset;
 
+use self::secret::{AppleKey, ClientSecret};
 use super::oauth;
 use crate::{
     outbound::AnyHttpClient,
@@ -154,7 +160,7 @@ pub struct Oidc {
     pub(crate) id: String,
     pub(crate) issuer: String,
     pub(crate) client_id: String,
-    pub(crate) secret: Option<String>,
+    pub(crate) secret: ClientSecret,
     pub(crate) client_secret_post: Option<bool>,
     pub(crate) scopes: Vec<String>,
     pub(crate) algorithms: Vec<Algorithm>,
@@ -169,6 +175,8 @@ pub struct Oidc {
     pub(crate) user_info: bool,
     pub(crate) store_id_token: bool,
     pub(crate) endpoints: Option<Endpoints>,
+    pub(crate) form_post: bool,
+    pub(crate) native_audiences: Vec<String>,
     pub(crate) tenants: Vec<String>,
     pub(crate) required_claims: BTreeMap<String, Value>,
     pub(crate) rules: Rules,
@@ -202,7 +210,7 @@ impl Oidc {
             id: id.into(),
             issuer: issuer.into(),
             client_id: client_id.into(),
-            secret: None,
+            secret: ClientSecret::None,
             client_secret_post: None,
             scopes: ["openid", "profile", "email"].map(str::to_owned).to_vec(),
             algorithms: vec![Algorithm::Rs256],
@@ -217,6 +225,8 @@ impl Oidc {
             user_info: true,
             store_id_token: false,
             endpoints: None,
+            form_post: false,
+            native_audiences: Vec::new(),
             tenants: Vec::new(),
             required_claims: BTreeMap::new(),
             rules: Rules::default(),
@@ -227,12 +237,36 @@ impl Oidc {
 
     /// Creates the flow from a preset with issuer and scopes.
     pub fn preset(preset: &Preset, client_id: impl Into<String>) -> Self {
-        Self::new(preset.id, preset.issuer, client_id).scopes(preset.scopes.iter().copied())
+        Self::new(preset.id, preset.issuer, client_id)
+            .scopes(preset.scopes.iter().copied())
+            .form_post(preset.form_post)
     }
 
     /// Sets the client secret.
     pub fn client_secret(mut self, secret: impl Into<String>) -> Self {
-        self.secret = Some(secret.into());
+        self.secret = ClientSecret::Text(Zeroizing::new(secret.into()));
+        self
+    }
+
+    /// Sets the key of Sign in with Apple: the id of the team, the id of the key, and the private key
+    /// as the `.p8` file has it. The client secret is a JWT that is signed for each request.
+    ///
+    /// ```
+    /// # fn flow(p8: &str) -> authlayer::Oidc {
+    /// use authlayer::{Oidc, flow::oidc::presets};
+    ///
+    /// Oidc::preset(&presets::APPLE, "com.example.app")
+    ///     .apple_key("4A2SC6Y2LM", "2X9R4HXF34", p8)
+    /// # }
+    /// ```
+    pub fn apple_key(
+        mut self,
+        team_id: impl Into<String>,
+        key_id: impl Into<String>,
+        private_key: impl AsRef<str>,
+    ) -> Self {
+        let (team_id, key_id) = (team_id.into(), key_id.into());
+        self.secret = ClientSecret::Apple(AppleKey::new(team_id, key_id, private_key.as_ref()));
         self
     }
 
@@ -281,6 +315,32 @@ impl Oidc {
     /// verifies `code_challenge`.
     pub fn insecure_without_nonce(mut self) -> Self {
         self.without_nonce = true;
+        self
+    }
+
+    /// Requests the response as a form that the browser posts (OAuth 2.0 Form Post Response Mode), as
+    /// Apple requires it for a name or an email address. Codes are then taken by post alone.
+    pub fn form_post(mut self, on: bool) -> Self {
+        self.form_post = on;
+        self
+    }
+
+    /// Accepts ID tokens that a native application got from the provider itself, such as the sign-in
+    /// sheets of Apple and Google, by the routes `nonce` and `id-token`. Such a token must be issued
+    /// for the client id of this flow or one of these audiences: the client ids of the native
+    /// applications. Without an audience, the routes do not exist.
+    ///
+    /// ```
+    /// use authlayer::{Oidc, flow::oidc::presets};
+    ///
+    /// Oidc::preset(&presets::GOOGLE, "web-client-id")
+    ///     .id_token_audiences(["android-client-id", "ios-client-id"]);
+    /// ```
+    pub fn id_token_audiences<S: Into<String>>(
+        mut self,
+        audiences: impl IntoIterator<Item = S>,
+    ) -> Self {
+        self.native_audiences = audiences.into_iter().map(Into::into).collect();
         self
     }
 

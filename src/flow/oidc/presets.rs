@@ -1,8 +1,6 @@
 //! Presets for widely used providers.
 //!
-//! Apple is not supported: it requires a client secret in the form of a JWT that expires, and
-//! responds with a form post if a name is requested. Providers that are not OpenID
-//! providers have [presets of their own](crate::flow::oauth2::presets), and GitHub has
+//! Providers that are not OpenID providers have [presets of their own](crate::flow::oauth2::presets), and GitHub has
 //! [its own flow](crate::GitHub).
 
 /// The properties of a provider.
@@ -21,18 +19,34 @@ pub struct Preset {
     pub issuer: &'static str,
     /// The scopes for a profile.
     pub scopes: &'static [&'static str],
+    /// Whether the provider posts its response as a form.
+    pub form_post: bool,
 }
+
+/// Sign in with Apple, which requires [`apple_key`](super::Oidc::apple_key). Apple states the name once,
+/// at the first sign-in; an email address may be a relay of Apple.
+pub const APPLE: Preset = Preset {
+    id: "apple",
+    issuer: "https://appleid.apple.com",
+    scopes: &["openid", "name", "email"],
+    form_post: true,
+};
 
 /// Google.
 pub const GOOGLE: Preset = Preset {
     id: "google",
     issuer: "https://accounts.google.com",
     scopes: &["openid", "profile", "email"],
+    form_post: false,
 };
 
 /// GitLab.com.
-pub const GITLAB: Preset =
-    Preset { id: "gitlab", issuer: "https://gitlab.com", scopes: &["openid", "profile", "email"] };
+pub const GITLAB: Preset = Preset {
+    id: "gitlab",
+    issuer: "https://gitlab.com",
+    scopes: &["openid", "profile", "email"],
+    form_post: false,
+};
 
 /// Microsoft Entra ID for users of several organizations, which [`tenants`](super::Oidc::tenants) has
 /// to list.
@@ -40,6 +54,7 @@ pub const MICROSOFT: Preset = Preset {
     id: "microsoft",
     issuer: "https://login.microsoftonline.com/organizations/v2.0",
     scopes: &["openid", "profile", "email"],
+    form_post: false,
 };
 
 /// Returns the issuer of one tenant of Microsoft Entra ID. `tenant` is its UUID; for several,

@@ -48,6 +48,7 @@ pub(super) fn profile(options: &Oidc, signed: &Claims, more: &More) -> ProviderP
         newcomer: lacking.then_some(ErrorKind::ProviderError),
         username: any(&names.username),
         display_name: any(&names.name),
+        given_name: None,
         avatar_url: any(&names.picture),
         locale: any(&names.locale),
         proved_at,

@@ -112,6 +112,23 @@ impl OidcProvider {
         Ok(More::Claims(claims))
     }
 
+    /// Returns the profile of valid claims, if the user has the required ones.
+    async fn profile(
+        &self,
+        claims: &Claims,
+        more: &More,
+    ) -> Result<ProviderProfile, ProviderError> {
+        if !self.options.has_required_claims(claims) {
+            return Err(ProviderError::denied());
+        }
+        let mut profile = profile(&self.options, claims, more);
+        let known = self.cache.get(self.clock.now()).await?;
+        if tenants::is_template(&known.metadata.issuer) {
+            profile.issuer = text(claims, "iss").map(ToOwned::to_owned);
+        }
+        Ok(profile)
+    }
+
     /// Verifies the signed response of UserInfo. Issuer and audience are checked if present.
     async fn signed_user_info(&self, token: &str) -> Result<Claims, AuthError> {
         let options = &self.options;
@@ -172,6 +189,7 @@ impl Provider for OidcProvider {
             ("code_challenge_method", "S256"),
         ];
         pairs.extend(age.as_deref().map(|age| ("max_age", age)));
+        pairs.extend(self.options.form_post.then_some(("response_mode", "form_post")));
         let params = request.params(&self.options.parameters);
         pairs.extend(params.iter().map(|(name, value)| (&**name, &**value)));
         Ok(with_query(&known.metadata.authorization_endpoint, &form(&pairs)))
@@ -197,7 +215,8 @@ impl Provider for OidcProvider {
     ) -> Result<ProviderProfile, ProviderError> {
         let known = self.cache.get(self.clock.now()).await?;
         let tokens: Tokens =
-            redeem(&self.wire, &self.options, &known.metadata, code, request).await?;
+            redeem(&self.wire, &self.options, &known.metadata, code, request, self.clock.now())
+                .await?;
         // The time of a step-up is compared with its start instead.
         let max_age = self.options.max_age.filter(|_| request.step_up.is_none());
         let options = Oidc { max_age, ..self.options.clone() };
@@ -205,24 +224,37 @@ impl Provider for OidcProvider {
             verify::verify(&options, known, &tokens, &request.nonce, self.clock.now())
         });
         let claims = claims.await?.valid().map_err(trouble)?;
-        if !self.options.has_required_claims(&claims) {
-            return Err(ProviderError::denied());
-        }
         let subject = text(&claims, "sub").unwrap_or_default();
         let url = known.metadata.userinfo_endpoint.as_ref().filter(|_| self.options.user_info);
         let more = match url {
             Some(url) => self.more(url, &tokens, subject).await?,
             None => More::None,
         };
-        let mut profile = profile(&self.options, &claims, &more);
-        if tenants::is_template(&known.metadata.issuer) {
-            profile.issuer = text(&claims, "iss").map(ToOwned::to_owned);
-        }
+        let mut profile = self.profile(&claims, &more).await?;
         if request.step_up.is_some() {
             profile.proved_at = auth_time(&claims);
         }
         profile.id_token = self.options.store_id_token.then_some(tokens.id);
         Ok(profile)
+    }
+
+    fn uses_form_post(&self) -> bool {
+        self.options.form_post
+    }
+
+    fn accepts_id_tokens(&self) -> bool {
+        !self.options.native_audiences.is_empty()
+    }
+
+    async fn verify_id_token(
+        &self,
+        token: &str,
+        nonce: &str,
+    ) -> Result<Option<ProviderProfile>, ProviderError> {
+        let (options, now) = (&self.options, self.clock.now());
+        let claims = self.checked(|known| verify::verify_native(options, known, token, nonce, now));
+        let claims = claims.await?.valid().map_err(ProviderError::invalid_id_token)?;
+        self.profile(&claims, &More::None).await.map(Some)
     }
 
     async fn end_session_url(

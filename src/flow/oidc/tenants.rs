@@ -7,6 +7,7 @@ use super::{
     Oidc,
     claims::{Claims, text},
 };
+use crate::outbound::origin;
 
 const PLACEHOLDER: &str = "{tenantid}";
 
@@ -19,8 +20,9 @@ pub(super) fn is_template(issuer: &str) -> bool {
 /// the same host if tenants are configured.
 pub(super) fn admits_metadata(options: &Oidc, issuer: &str) -> bool {
     let is_own_template = || {
-        let own = prefix(&options.issuer);
-        is_template(issuer) && !options.tenants.is_empty() && own.is_some() && prefix(issuer) == own
+        let own = origin(&options.issuer);
+        let host = issuer.split(PLACEHOLDER).next().and_then(origin);
+        is_template(issuer) && !options.tenants.is_empty() && own.is_some() && host == own
     };
     issuer == options.issuer || is_own_template()
 }
@@ -55,12 +57,6 @@ pub(super) fn check_tenant(
 
 fn of_tenant(template: &str, tenant: &str) -> String {
     template.replace(PLACEHOLDER, tenant)
-}
-
-/// Returns scheme and authority of a URL.
-fn prefix(url: &str) -> Option<(&str, &str)> {
-    let (scheme, rest) = url.split_once("://")?;
-    Some((scheme, rest.split(['/', '?', '#']).next()?))
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::Timestamp;
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use super::{
@@ -40,11 +41,71 @@ pub(super) fn verify(
     check_times(&claims, now)?;
     check_nonce(options, &claims, nonce)?;
     check_access_token(token.algorithm, &claims, &tokens.access)?;
-    if !claims.get("sub").and_then(Value::as_str).is_some_and(is_subject) {
-        return Err("sub is missing, or is not 1 to 255 ASCII characters".into());
-    }
+    check_subject(&claims)?;
     check_proof(options, &claims, now)?;
     Ok(claims)
+}
+
+fn check_subject(claims: &Claims) -> Result<(), &'static str> {
+    match claims.get("sub").and_then(Value::as_str).is_some_and(is_subject) {
+        true => Ok(()),
+        false => Err("sub is missing, or is not 1 to 255 ASCII characters"),
+    }
+}
+
+fn check_issuer(
+    options: &Oidc,
+    metadata_issuer: &str,
+    claims: &Claims,
+) -> Result<(), &'static str> {
+    let iss = text(claims, "iss");
+    match iss.is_some_and(|iss| tenants::is_issuer(options, metadata_issuer, iss)) {
+        true => Ok(()),
+        false => Err("iss is not the configured issuer, or not that of an allowed tenant"),
+    }
+}
+
+/// Verifies an ID token that a native application got from the provider, and returns its claims.
+/// `at_hash` and `c_hash` are not looked at, since there is no access token and no code.
+pub(super) fn verify_native(
+    options: &Oidc,
+    known: &Known,
+    token: &str,
+    nonce: &str,
+    now: Timestamp,
+) -> Result<Claims, Refusal> {
+    let claims = jws::verify(options, &known.keys, token, ID_TOKEN)?.claims;
+    check_issuer(options, &known.metadata.issuer, &claims)?;
+    tenants::check_tenant(options, &known.metadata.issuer, &claims)?;
+    let is_own = |one: &Value| {
+        let is = |text: &str| {
+            text == options.client_id || options.native_audiences.iter().any(|own| own == text)
+        };
+        one.as_str().is_some_and(is)
+    };
+    let audience = match claims.get("aud") {
+        Some(Value::Array(all)) => all.first().filter(|_| all.len() == 1),
+        one => one,
+    };
+    if !audience.is_some_and(is_own) {
+        return Err("aud is not this client, and not one of .id_token_audiences(…)".into());
+    }
+    if present(&claims, "azp").is_some_and(|party| !is_own(party)) {
+        return Err("azp is another client".into());
+    }
+    check_times(&claims, now)?;
+    let hashed = hex(&Sha256::digest(nonce));
+    let is_hashed = |text: &str| text.eq_ignore_ascii_case(&hashed);
+    if !text(&claims, "nonce").is_some_and(|own| own == nonce || is_hashed(own)) {
+        return Err("nonce is missing or that of another sign-in".into());
+    }
+    check_subject(&claims)?;
+    check_proof(options, &claims, now)?;
+    Ok(claims)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }
 
 /// Checks issuer, audience and authorized party. Additional audiences must be configured; an ID
@@ -55,10 +116,7 @@ pub(super) fn check_parties(
     claims: &Claims,
     party_required: bool,
 ) -> Result<(), &'static str> {
-    let iss = text(claims, "iss");
-    if !iss.is_some_and(|iss| tenants::is_issuer(options, metadata_issuer, iss)) {
-        return Err("iss is not the configured issuer, or not that of an allowed tenant");
-    }
+    check_issuer(options, metadata_issuer, claims)?;
     let all = match claims.get("aud") {
         Some(Value::Array(all)) => all.as_slice(),
         Some(one) => std::slice::from_ref(one),

@@ -159,7 +159,9 @@ impl Core {
         let mut user = User {
             email_verified_at: email.is_some().then_some(now),
             email,
-            display_name: profile.display_name.as_deref().and_then(line),
+            display_name: [&profile.display_name, &profile.given_name]
+                .into_iter()
+                .find_map(|name| name.as_deref().and_then(line)),
             avatar_url: profile.avatar_url.clone().filter(|url| is_picture(url)),
             ..User::new(new_user_id(now)?, now)
         };

@@ -73,6 +73,11 @@ impl FakeIdp {
         self.state.lock().settings.client_auth.clone()
     }
 
+    /// Returns the last client secret that was sent in the body.
+    pub fn client_secret(&self) -> String {
+        self.state.lock().settings.client_secret.clone()
+    }
+
     /// Reverts all changes.
     pub fn reset(&self) {
         self.state.lock().settings = Settings::default();
@@ -93,6 +98,7 @@ impl Shared {
         let taken = {
             let settings = &mut self.lock().settings;
             method.clone_into(&mut settings.client_auth);
+            settings.client_secret = form.get("client_secret").cloned().unwrap_or_default();
             let methods = settings.metadata.get("token_endpoint_auth_methods_supported");
             let methods = methods.and_then(Value::as_array).filter(|all| !all.is_empty());
             methods.is_none_or(|all| all.contains(&json!(method)))

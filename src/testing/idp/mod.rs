@@ -160,6 +160,12 @@ impl FakeIdp {
         self.state.authorize(query)
     }
 
+    /// Returns an ID token with this nonce, as the provider returns it to a native application.
+    pub fn id_token(&self, nonce: &str) -> String {
+        let fault = self.state.lock().fault;
+        self.state.id_token(nonce, fault)
+    }
+
     /// Returns the last ID token.
     pub fn last_id_token(&self) -> String {
         self.state.lock().last_token.clone()

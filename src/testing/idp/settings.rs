@@ -17,6 +17,7 @@ pub(super) struct Settings {
     pub(super) error: Option<String>,
     pub(super) sign_user_info: bool,
     pub(super) client_auth: String,
+    pub(super) client_secret: String,
     pub(super) content_types: BTreeMap<&'static str, String>,
     pub(super) statuses: BTreeMap<&'static str, StatusCode>,
 }

@@ -212,6 +212,7 @@ error-email-taken = هذا البريد الإلكتروني مستخدم بال
 error-username-taken = اسم المستخدم هذا مستخدم بالفعل.
 error-invalid-redirect = صفحة العودة غير مسموح بها.
 error-invalid-state = انتهت صلاحية تسجيل الدخول. ابدأ من جديد.
+error-invalid-id-token = تعذر التحقق من تسجيل الدخول. ابدأ من جديد.
 error-provider-denied = رفض المزوّد تسجيل الدخول.
 error-provider-error = لم يستجب المزوّد كما هو متوقع. حاول لاحقًا.
 error-email-not-verified = أكّد بريدك الإلكتروني أولًا.

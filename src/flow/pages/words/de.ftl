@@ -196,6 +196,7 @@ error-email-taken = Diese E-Mail-Adresse wird schon verwendet.
 error-username-taken = Dieser Benutzername wird schon verwendet.
 error-invalid-redirect = Die Seite, zu der zurückgekehrt werden soll, ist nicht erlaubt.
 error-invalid-state = Die Anmeldung ist abgelaufen. Beginnen Sie von vorn.
+error-invalid-id-token = Die Anmeldung konnte nicht geprüft werden. Beginnen Sie von vorn.
 error-provider-denied = Der Anbieter hat die Anmeldung abgelehnt.
 error-provider-error = Der Anbieter hat nicht wie erwartet geantwortet. Versuchen Sie es später noch einmal.
 error-email-not-verified = Bestätigen Sie zuerst Ihre E-Mail-Adresse.

@@ -196,6 +196,7 @@ error-email-taken = This email address is already in use.
 error-username-taken = This username is already in use.
 error-invalid-redirect = The page to return to is not allowed.
 error-invalid-state = The sign-in has expired. Start again.
+error-invalid-id-token = The sign-in could not be verified. Start again.
 error-provider-denied = The provider denied the sign-in.
 error-provider-error = The provider did not respond as expected. Try again later.
 error-email-not-verified = Verify your email address first.

@@ -196,6 +196,7 @@ error-email-taken = Este correo electrónico ya está en uso.
 error-username-taken = Este nombre de usuario ya está en uso.
 error-invalid-redirect = La página de retorno no está permitida.
 error-invalid-state = El inicio de sesión ha caducado. Empiece de nuevo.
+error-invalid-id-token = No se pudo verificar el inicio de sesión. Empiece de nuevo.
 error-provider-denied = El proveedor rechazó el inicio de sesión.
 error-provider-error = El proveedor no respondió como se esperaba. Inténtelo más tarde.
 error-email-not-verified = Verifique primero su correo electrónico.

@@ -196,6 +196,7 @@ error-email-taken = Cette adresse e-mail est déjà utilisée.
 error-username-taken = Ce nom d’utilisateur est déjà utilisé.
 error-invalid-redirect = La page de retour n’est pas autorisée.
 error-invalid-state = La connexion a expiré. Recommencez.
+error-invalid-id-token = La connexion n’a pas pu être vérifiée. Recommencez.
 error-provider-denied = Le fournisseur a refusé la connexion.
 error-provider-error = Le fournisseur n’a pas répondu comme prévu. Réessayez plus tard.
 error-email-not-verified = Vérifiez d’abord votre adresse e-mail.

@@ -187,6 +187,7 @@ error-email-taken = このメールアドレスはすでに使われています
 error-username-taken = このユーザー名はすでに使われています。
 error-invalid-redirect = 戻り先のページは許可されていません。
 error-invalid-state = サインインの有効期限が切れました。最初からやり直してください。
+error-invalid-id-token = サインインを確認できませんでした。最初からやり直してください。
 error-provider-denied = プロバイダーがサインインを拒否しました。
 error-provider-error = プロバイダーから正しい応答がありませんでした。後でもう一度お試しください。
 error-email-not-verified = 先にメールアドレスを確認してください。

@@ -1,0 +1,70 @@
+//! Errors in the form of OAuth (RFC 6749 §5.2), for routes that OAuth clients call.
+
+use axum::{
+    Json,
+    response::{IntoResponse, Response},
+};
+use http::{HeaderValue, StatusCode, header};
+use serde_json::json;
+
+use super::reply::{NO_STORE, NOSNIFF};
+use crate::error::{AuthError, ErrorKind};
+
+/// An error for an OAuth client.
+#[derive(Debug)]
+pub(crate) struct OAuthError {
+    status: StatusCode,
+    code: &'static str,
+    /// Whether the client has to authenticate with HTTP Basic.
+    basic: bool,
+    retry_after: Option<u64>,
+}
+
+impl OAuthError {
+    pub(crate) const fn new(code: &'static str) -> Self {
+        Self { status: StatusCode::BAD_REQUEST, code, basic: false, retry_after: None }
+    }
+
+    /// The client is unknown, or did not authenticate with HTTP Basic.
+    pub(crate) const fn invalid_basic() -> Self {
+        let status = StatusCode::UNAUTHORIZED;
+        Self { status, code: "invalid_client", basic: true, retry_after: None }
+    }
+}
+
+impl From<AuthError> for OAuthError {
+    /// Errors of the request are `invalid_request`, with their status. Its cause is logged.
+    fn from(error: AuthError) -> Self {
+        let kind = error.kind();
+        let code = match kind {
+            ErrorKind::RateLimited | ErrorKind::TooManyAttempts => "slow_down",
+            ErrorKind::Unavailable => "temporarily_unavailable",
+            _ if kind.status().is_server_error() => "server_error",
+            _ => "invalid_request",
+        };
+        if kind.status().is_server_error() {
+            let cause = std::error::Error::source(&error).map(ToString::to_string);
+            tracing::error!(code = kind.code(), cause, "a request of an OAuth client failed");
+        }
+        let wait = error.extensions().iter().find(|(name, _)| *name == "retry_after");
+        let wait = wait.and_then(|(_, seconds)| seconds.as_u64());
+        let retry_after = wait.or_else(|| (kind == ErrorKind::Unavailable).then_some(1));
+        Self { status: kind.status(), code, basic: false, retry_after }
+    }
+}
+
+impl IntoResponse for OAuthError {
+    fn into_response(self) -> Response {
+        let mut response = (self.status, Json(json!({ "error": self.code }))).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CACHE_CONTROL, NO_STORE);
+        headers.insert(header::X_CONTENT_TYPE_OPTIONS, NOSNIFF);
+        if self.basic {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic"));
+        }
+        if let Some(seconds) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+}
