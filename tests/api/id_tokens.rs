@@ -258,7 +258,8 @@ async fn nonce_of_another_provider_is_rejected() {
         .build()
         .unwrap();
     let routes = axum::Router::new().nest("/auth", auth.router()).layer(auth.layer());
-    let client = TestApp::serve(routes).await.client();
+    let app = TestApp::serve(routes).await;
+    let client = app.client();
     let issued = client.post("/auth/oauth/one/nonce", json!({})).await.json();
     let nonce = issued["nonce"].as_str().unwrap().to_owned();
     let body = json!({ "id_token": two.id_token(&nonce), "nonce": nonce });

@@ -70,7 +70,9 @@ const ROUTES: &[Row] = &[
     ("GET", "/identities", Session, Nothing),
     ("DELETE", "/identities/{id}", Fresh, Optional),
     ("GET", "/oauth/fake/callback", Open, Nothing),
+    ("POST", "/oauth/fake/id-token", Open, Members),
     ("POST", "/oauth/fake/link", Fresh, Optional),
+    ("POST", "/oauth/fake/nonce", Open, Optional),
     ("GET", "/oauth/fake/signed-out", Open, Nothing),
     ("GET", "/oauth/fake/start", Open, Nothing),
     ("POST", "/oauth/fake/step-up", Session, Optional),
@@ -111,8 +113,9 @@ const ROUTES: &[Row] = &[
     ("POST", "/verify/resend", Open, Optional),
 ];
 
-/// Routes that other sites and programs call, whose bodies are forms.
-const FROM_ELSEWHERE: &[&str] = &["/oauth/fake/backchannel-logout"];
+/// Routes that other sites and programs call. Their bodies are forms, or they have none.
+const FROM_ELSEWHERE: &[&str] =
+    &["/forward-auth", "/forward-auth/{rule}", "/introspect", "/oauth/fake/backchannel-logout"];
 
 /// Folders of flows whose routes are pages or are tested elsewhere.
 const OTHER_FLOWS: &[&str] = &["pages"];
@@ -359,7 +362,7 @@ async fn user_with_an_app(world: &World) -> (TestClient, String) {
 
 with_providers! {
     /// The path, the origin, the length of the body, the caller, the body.
-    async fn refusals_have_one_order_on_every_route(world: &World, { "limits": false }) {
+    async fn refusals_have_one_order_on_every_route(world: &World, { "limits": false, "fake.id_token_audiences": ["app"] }) {
         let callers = callers(&world.bed).await;
         for row in ROUTES {
             refuses_in_order(&callers, row).await;
@@ -373,7 +376,7 @@ with_providers! {
     }
 
     /// F26: whatever the browser and the mailbox have after the first factor.
-    async fn no_route_gives_a_session_without_the_second_factor(world: &World, { "verify_email": true, "limits": false, "code_interval_s": 0 }) {
+    async fn no_route_gives_a_session_without_the_second_factor(world: &World, { "verify_email": true, "limits": false, "code_interval_s": 0, "fake.id_token_audiences": ["app"] }) {
         let (_jane, key) = user_with_an_app(world).await;
         let link = reset_token(world).await;
         for first in ["password", "provider", "email_code", "email_link"] {
@@ -389,6 +392,7 @@ with_providers! {
                     "email": JANE, "password": PASSWORD, "current_password": PASSWORD,
                     "new_password": "another good password", "new_email": "eve@example.com",
                     "refresh_token": challenge, "credential": {}, "code_verifier": "x",
+                    "id_token": "x", "nonce": "x",
                     "enabled": false, "name": "x", "scopes": [], "confirm": true, "remember": true,
                 });
                 for program in [false, true] {

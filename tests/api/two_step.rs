@@ -258,7 +258,7 @@ mod table {
 
 with_providers! {
     /// A role requires the passkey at each sign-in method, also while two-step is off.
-    async fn demand_of_the_application_meets_every_first_factor(world: &World, { "verify_email": true, "two_step_required_role": "admin" }) {
+    async fn demand_of_the_application_meets_every_first_factor(world: &World, { "verify_email": true, "two_step_required_role": "admin", "fake.id_token_audiences": ["app"] }) {
         let browser = verified_user(&world.bed, JANE).await;
         assert_eq!(world.link(&browser).await.status, 303);
         let begun = browser.post("/auth/oauth/github/link", json!({})).await.json();

@@ -16,9 +16,12 @@ use crate::{
 
 const ERROR: HeaderName = HeaderName::from_static("x-auth-error");
 
+/// The site that the request comes from is judged with its method, which the proxy states.
 pub(super) fn register(registry: &mut Registry, service: &ForwardAuthService) {
-    registry
-        .own_routes(service, [("/forward-auth", get(any)), ("/forward-auth/{rule}", get(by_rule))]);
+    registry.own_routes_from_elsewhere(
+        service,
+        [("/forward-auth", get(any)), ("/forward-auth/{rule}", get(by_rule))],
+    );
 }
 
 async fn any(State(service): State<ForwardAuthService>, parts: Parts) -> Response {
