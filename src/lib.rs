@@ -76,7 +76,7 @@ pub use flow::password::{Password, PasswordContext};
 pub use flow::{
     account_recovery::AccountRecovery, anonymous::AnonymousUsers, api_keys::ApiKeys,
     codes::EmailCodes, email_sign_in::EmailSignIn, forward_auth::ForwardAuth,
-    introspection::Introspection, reset::PasswordReset,
+    introspection::Introspection, protected_resource::ProtectedResource, reset::PasswordReset,
 };
 #[cfg(feature = "oauth")]
 pub use flow::{github::GitHub, oauth::OAuth, oauth2::OAuth2, oidc::Oidc};

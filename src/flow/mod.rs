@@ -27,6 +27,7 @@ pub mod passkeys;
 #[cfg(feature = "password")]
 pub mod password;
 pub(crate) mod pending;
+pub mod protected_resource;
 #[cfg(feature = "totp")]
 pub mod recovery_codes;
 pub mod reset;

@@ -4,7 +4,7 @@ use axum::{
     extract::OriginalUri,
     response::{IntoResponse, Redirect, Response},
 };
-use http::{HeaderValue, Method, header, request::Parts};
+use http::{HeaderValue, Method, StatusCode, header, request::Parts};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value};
 
@@ -15,7 +15,7 @@ use super::{
 use crate::{
     error::{AuthError, ErrorKind},
     model::{Denial, Factor},
-    services::{Core, PageLinks},
+    services::{Core, PageLinks, ResourceMetadata},
 };
 
 /// The maximum length of a return path, which limits the size of the header.
@@ -47,12 +47,29 @@ impl From<Denial> for AuthError {
     }
 }
 
-/// Returns the response to a request that a guard rejects.
-///
+/// Returns the response to a request that a guard rejects. If it is a 401 and the application is a
+/// protected resource, it names the metadata of the resource (RFC 9728 §5.1).
+pub(super) fn answer(page: Option<&str>, parts: &Parts, refusal: AuthError) -> Response {
+    let mut response = respond(page, parts, refusal);
+    let core = parts.extensions.get::<Context>().map(Context::core);
+    if response.status() == StatusCode::UNAUTHORIZED
+        && let Some(ResourceMetadata(url)) = core.and_then(|core| core.offered())
+        && let Some(challenge) = response.headers().get(header::WWW_AUTHENTICATE)
+    {
+        let challenge = String::from_utf8_lossy(challenge.as_bytes());
+        let sign = if challenge.contains('=') { "," } else { "" };
+        let challenge = format!("{challenge}{sign} resource_metadata=\"{url}\"");
+        if let Ok(challenge) = HeaderValue::from_str(&challenge) {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+        }
+    }
+    response
+}
+
 /// A browser that requests a page is redirected to the page where the user can satisfy the guard:
 /// to `page`, or to the pages of this crate. A request of htmx gets the error with that page in
 /// `HX-Redirect`, because a script does not see a redirect. Other requests get the error.
-pub(super) fn answer(page: Option<&str>, parts: &Parts, refusal: AuthError) -> Response {
+fn respond(page: Option<&str>, parts: &Parts, refusal: AuthError) -> Response {
     let is_htmx = parts.headers.get("hx-request").is_some_and(|value| value == "true");
     if !is_htmx && !prefers_html(&parts.headers) {
         return refusal.into_response();

@@ -53,6 +53,7 @@ mod recovery;
 mod recovery_code;
 mod recovery_waiver;
 mod remembered;
+mod resource;
 mod second_factors;
 mod second_step;
 mod session_credentials;
@@ -132,6 +133,7 @@ pub(crate) use recovery::Authority;
 #[cfg(any(feature = "passkeys", feature = "totp"))]
 pub(crate) use recovery::Replacement;
 pub(crate) use recovery_code::RecoveryRequests;
+pub(crate) use resource::ResourceMetadata;
 pub use second_factors::SecondFactors;
 pub(crate) use sign_in::{SignInAttempt, Verified};
 pub(crate) use sign_up::{AccountDraft, AnonymousSession};

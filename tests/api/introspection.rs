@@ -1,7 +1,7 @@
 //! Token introspection by other services (RFC 7662).
 
 use authlayer::{
-    Auth, Introspection, SqliteStore,
+    Auth, Introspection, ProtectedResource, SqliteStore,
     testing::{TestClient, TestResponse},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -211,6 +211,58 @@ on_every_store! {
 
     async fn route_does_not_exist_without_the_flow(bed: &Bed) {
         assert_eq!(send(bed, &[], "token=x").await.status, 404);
+    }
+}
+
+on_every_store! {
+    async fn clients_learn_where_to_get_a_token(
+        bed: &Bed,
+        { "protected_resource": { "resource": "http://localhost:3000/mcp",
+            "authorization_servers": ["http://localhost:3000"] } }
+    ) {
+        let client = bed.client();
+        let path = "/.well-known/oauth-protected-resource/mcp";
+        let document = client.get(path).await;
+        assert_eq!(document.status, 200);
+        assert_eq!(document.header("content-type"), "application/json");
+        assert_eq!(document.json(), json!({
+            "resource": "http://localhost:3000/mcp",
+            "authorization_servers": ["http://localhost:3000"],
+            "bearer_methods_supported": ["header"],
+        }));
+        assert_eq!(client.get("/.well-known/oauth-protected-resource").await.status, 404);
+        let url = format!("http://localhost:3000{path}");
+        let refused = client.get("/me").await;
+        assert_eq!(refused.status, 401);
+        assert_eq!(refused.header("www-authenticate"), format!("Bearer resource_metadata=\"{url}\""));
+        let refused = bed.client().bearer("aat_x").get("/me").await;
+        assert_eq!(
+            refused.header("www-authenticate"),
+            format!("Bearer error=\"invalid_token\", resource_metadata=\"{url}\"")
+        );
+        assert_eq!(bed.browser("ada@example.com").await.get("/me").await.status, 200);
+    }
+
+    async fn guards_name_no_metadata_by_default(bed: &Bed) {
+        assert_eq!(bed.client().get("/me").await.header("www-authenticate"), "Bearer");
+        let path = "/.well-known/oauth-protected-resource";
+        assert_eq!(bed.client().get(path).await.status, 404);
+    }
+}
+
+#[tokio::test]
+async fn resources_are_checked_at_build() {
+    let store = SqliteStore::memory().await.unwrap();
+    let good = || ProtectedResource::new("https://api.example.com/mcp");
+    let server = "https://app.example.com";
+    for (flow, says) in [
+        (good(), ".authorization_server("),
+        (ProtectedResource::new("/mcp").authorization_server(server), "must be an https URL"),
+        (good().authorization_server("http://app.example.com"), "must be an https URL"),
+    ] {
+        let auth = Auth::builder(store.clone()).origin("http://localhost:3000").flow(flow).build();
+        let error = auth.map(drop).unwrap_err().to_string();
+        assert!(error.contains(says), "{error}");
     }
 }
 

@@ -14,9 +14,9 @@ use authlayer::{
     AccountRecovery, AnonymousUsers, ApiKeys, Auth, AuthBuilder, AuthUser, CacheOptions,
     ConnectedUser, CookieOptions, EmailCodes, EmailSignIn, ErrorKind, Factor, ForwardAuth, GitHub,
     Introspection, OAuth2, Oidc, Pages, Passkeys, Password, PasswordReset, PgStore, PgStoreOptions,
-    RateLimits, RecoveryCodes, RequireUser, Rule, SameSite, SealingKey, SecondFactors,
-    SessionOptions, SqliteStore, Theme, TokenTransports, Totp, User, UserId, UserStatus,
-    UserStorage, UserTable, UserTableError,
+    ProtectedResource, RateLimits, RecoveryCodes, RequireUser, Rule, SameSite, SealingKey,
+    SecondFactors, SessionOptions, SqliteStore, Theme, TokenTransports, Totp, User, UserId,
+    UserStatus, UserStorage, UserTable, UserTableError,
     clock::Clock,
     crypto::password::{Argon2Params, PasswordHashing, PasswordPolicy},
     flow::{
@@ -81,6 +81,7 @@ pub(crate) struct Config {
     pub(crate) oauth2: Vec<OAuth2Config>,
     pub(crate) introspection: Vec<IntrospectionConfig>,
     pub(crate) forward_auth: ForwardAuthConfig,
+    pub(crate) protected_resource: Option<ResourceConfig>,
     pub(crate) redirect_allow: Vec<String>,
     pub(crate) error_page: Option<String>,
     #[serde(alias = "link_verified_email")]
@@ -168,6 +169,12 @@ pub(crate) struct ForwardAuthConfig {
 pub(crate) enum RuleConfig {
     Role(String),
     Scope(String),
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct ResourceConfig {
+    resource: String,
+    authorization_servers: Vec<String>,
 }
 
 #[derive(Clone, Deserialize)]
@@ -269,6 +276,7 @@ impl Default for Config {
             oauth2: Vec::new(),
             introspection: Vec::new(),
             forward_auth: ForwardAuthConfig::default(),
+            protected_resource: None,
             redirect_allow: Vec::new(),
             error_page: None,
             auto_link_verified_email: true,
@@ -419,6 +427,12 @@ impl Testbed {
             true => builder,
             false => builder.flow(introspection),
         };
+        let resource = config.protected_resource.iter().map(|own| {
+            let servers = own.authorization_servers.iter();
+            let flow = ProtectedResource::new(&own.resource);
+            servers.fold(flow, ProtectedResource::authorization_server)
+        });
+        let builder = resource.fold(builder, AuthBuilder::flow);
         let builder = match config.email_sign_in {
             true => builder.flow(email_sign_in(&config)),
             false => builder,
