@@ -25,6 +25,7 @@ mod extract;
 mod gateway;
 mod guard;
 mod guarded;
+pub(crate) mod in_process;
 pub(crate) mod json;
 mod known;
 mod layer;
