@@ -130,7 +130,7 @@ fn html_of(taken: &Value, subject: &str) -> String {
     assert_eq!(mail["type"], "multipart/alternative", "{raw}");
     assert_eq!((&mail["subject"], &mail["attachments"]), (&subject.into(), &0.into()), "{raw}");
     let (head, _) = raw.split_once("\r\n\r\n").unwrap();
-    let is_encoded = head.to_lowercase().contains("subject: =?utf-8?");
+    let is_encoded = head.to_lowercase().contains("=?utf-8?");
     assert!(head.is_ascii() && is_encoded != subject.is_ascii(), "{head}");
     let types: Vec<_> =
         raw.lines().filter(|line| line.starts_with("Content-Type: text/")).collect();
