@@ -26,6 +26,7 @@ pub(crate) mod forward;
 mod gateway;
 mod guard;
 mod guarded;
+pub(crate) mod in_process;
 pub(crate) mod json;
 mod known;
 mod layer;

@@ -13,6 +13,7 @@
 
 mod device;
 mod english;
+mod object;
 pub(crate) mod outbox;
 mod print;
 pub(crate) mod queue;
@@ -29,14 +30,15 @@ use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
 #[cfg(feature = "pages")]
-pub(crate) use device::{device as device_name, device_parts};
+pub(crate) use device::device_parts;
 pub use english::english;
+pub use object::MailObject;
 pub use print::StderrMailer;
 #[cfg(feature = "smtp")]
 pub use smtp::{SmtpError, SmtpMailer};
 pub use templates::{DefaultTemplates, RenderedMail, Templates, Translations};
 #[cfg(feature = "pages")]
-pub(crate) use templates::{is_web_link, line, minute, unlinked};
+pub(crate) use templates::{capitalized, is_web_link, line, minute, unlinked};
 pub use words::MessageText;
 
 use crate::model::{ClientInfo, Email, name::is_name};
@@ -191,10 +193,10 @@ pub struct Occasion {
     /// The `User-Agent` header of the request. The client can send any text, so do not print it.
     /// The built-in templates print only the names of known browsers and systems.
     pub user_agent: Option<String>,
-    /// The object that was added, removed or changed, such as `passkey "Laptop"`.
-    pub what: Option<String>,
-    /// The items that the message lists, each with its time.
-    pub items: Vec<(String, Timestamp)>,
+    /// The object that was added, removed or changed.
+    pub what: Option<MailObject>,
+    /// The objects that the message lists, each with the time it was added.
+    pub items: Vec<(MailObject, Timestamp)>,
 }
 
 impl Occasion {
@@ -211,7 +213,7 @@ impl Occasion {
     }
 
     /// Sets the object that was added, removed or changed.
-    pub(crate) fn what(mut self, what: impl Into<String>) -> Self {
+    pub(crate) fn what(mut self, what: impl Into<MailObject>) -> Self {
         self.what = Some(what.into());
         self
     }

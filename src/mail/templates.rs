@@ -6,7 +6,8 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use super::{
-    MailContent, MessageKind, Occasion, device::device, english::english, words::MessageText,
+    MailContent, MailObject, MessageKind, Occasion, device::device, english::english,
+    words::MessageText,
 };
 use crate::model::Email;
 
@@ -231,14 +232,23 @@ pub(crate) fn minute(at: Timestamp) -> String {
 fn facts(about: &Occasion) -> Vec<String> {
     let fact = |name: &str, value: &Option<String>| Some(format!("{name}: {}", value.as_deref()?));
     let known = [
-        fact("What", &about.what.as_deref().map(unlinked)),
+        fact("What", &about.what.as_ref().map(|what| unlinked(&what.to_string()))),
         fact("When", &about.at.map(minute)),
         fact("Network address", &about.ip.as_deref().map(line)),
         fact("Device", &about.user_agent.as_deref().map(device)),
     ];
-    let items =
-        about.items.iter().map(|(item, at)| format!("{}, since {}", unlinked(item), minute(*at)));
+    let item = |(item, at): &(MailObject, _)| {
+        format!("{}, since {}", capitalized(&unlinked(&item.to_string())), minute(*at))
+    };
+    let items = about.items.iter().map(item);
     known.into_iter().flatten().chain(items).collect()
+}
+
+/// Returns an item of a list with a capital letter.
+pub(crate) fn capitalized(item: &str) -> String {
+    let mut rest = item.chars();
+    let first = rest.next().into_iter().flat_map(char::to_uppercase);
+    first.chain(rest.as_str().chars()).collect()
 }
 
 /// Returns text from a request as a single line, without control characters, line separators, and
@@ -280,8 +290,8 @@ mod tests {
     fn request_data_cannot_add_lines_to_a_message() {
         let about = Occasion {
             ip: Some("a\r\nb\u{2028}c\u{202e}d<i>".to_owned()),
-            what: Some("passkey \"e\u{85}f\"".to_owned()),
-            items: vec![("API key \"g\u{2029}h\"".to_owned(), Timestamp::UNIX_EPOCH)],
+            what: Some(MailObject::Passkey("e\u{85}f".to_owned())),
+            items: vec![(MailObject::ApiKey("g\u{2029}h".to_owned()), Timestamp::UNIX_EPOCH)],
             ..Occasion::default()
         };
         let letter = letter(MessageKind::FactorAdded).about(about);

@@ -15,7 +15,7 @@ use crate::{
     },
     error::{AuthError, ErrorKind, after_commit},
     event::EventKind,
-    mail::{MailContent, MessageKind, Occasion},
+    mail::{MailContent, MailObject, MessageKind, Occasion},
     model::{ClientInfo, Email, Factor, FactorProof, Session, User, UserId},
     services::{Core, ResetPolicy},
     store::{
@@ -228,26 +228,27 @@ impl Core {
     }
 
     /// Returns the credentials and keys of a user with the time each was added.
-    async fn remaining(&self, user: &UserId) -> Result<Vec<(String, Timestamp)>, AuthError> {
+    async fn remaining(&self, user: &UserId) -> Result<Vec<(MailObject, Timestamp)>, AuthError> {
         let named = |kind, data: &Value| {
-            let text = |name: &str| data.get(name).and_then(Value::as_str).unwrap_or_default();
+            let text = |name| data.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
             match kind {
-                CredentialKind::Password => "Password".to_owned(),
-                CredentialKind::Identity => format!("Sign-in by {}", text("provider")),
+                CredentialKind::Password => MailObject::Password,
+                CredentialKind::Identity => MailObject::ProviderSignIn(text("provider")),
                 CredentialKind::Passkey if data.get("second_factor") == Some(&json!(true)) => {
-                    format!("Security key \"{}\"", text("name"))
+                    MailObject::SecurityKey(text("name"))
                 }
-                CredentialKind::Passkey => format!("Passkey \"{}\"", text("name")),
-                CredentialKind::Totp => format!("Authenticator app \"{}\"", text("name")),
-                CredentialKind::RecoveryCodes => "Recovery codes".to_owned(),
-                _ => "Another credential".to_owned(),
+                CredentialKind::Passkey => MailObject::Passkey(text("name")),
+                CredentialKind::Totp => MailObject::AuthenticatorApp(text("name")),
+                CredentialKind::RecoveryCodes => MailObject::RecoveryCodes,
+                _ => MailObject::OtherCredential,
             }
         };
         let all = self.credentials.list_credentials(user).await?;
         let all = all.iter().filter(|own| own.kind != CredentialKind::TwoStep);
         let own = all.map(|own| (named(own.kind, &own.data), own.created_at));
         let keys = self.keys.list_keys(Some(user)).await?;
-        let keys = keys.iter().map(|key| (format!("API key \"{}\"", key.name), key.created_at));
+        let keys = keys.iter();
+        let keys = keys.map(|key| (MailObject::ApiKey(key.name.clone()), key.created_at));
         Ok(own.chain(keys).collect())
     }
 

@@ -141,6 +141,9 @@ impl Core {
                 fetches.spawn(async move { provider.find_authorization_endpoint(uri).await });
             }
         }
+        if fetches.is_empty() {
+            return;
+        }
         let all = async {
             while let Some(found) = fetches.join_next().await {
                 if let Ok(Err(error)) = found {

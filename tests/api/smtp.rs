@@ -8,13 +8,16 @@ use std::{
 };
 
 use authlayer::{
-    Auth, EventKind, Password, PasswordReset, SmtpMailer, SqliteStore,
+    Auth, EmailCodes, EventKind, Pages, Password, PasswordReset, SmtpMailer, SqliteStore, Theme,
     crypto::password::{Argon2Params, PasswordHashing},
     flow::password::SignUp,
     mail::{Mailer, Message, MessageKind},
-    testing::EventRecorder,
+    testing::{EventRecorder, TestApp},
 };
-use serde_json::Value;
+use axum::Router;
+use serde_json::{Value, json};
+
+use crate::support::PASSWORD;
 
 const SENDER: &str = "Example <no-reply@example.com>";
 
@@ -109,6 +112,98 @@ async fn messages_are_sent_by_tls_and_with_a_password() {
         assert!(raw.contains("Thu, 01 Jan 2026 00:00:00 +0000"), "{raw}");
         assert!(raw.contains("From: Example <no-reply@example.com>"), "{raw}");
         assert!(raw.contains("Auto-Submitted: auto-generated\r\n"), "{raw}");
+    }
+}
+
+/// Returns the code of a message, which its text and its HTML have.
+fn code_of(mail: &Value) -> String {
+    let text = mail["text"].as_str().unwrap();
+    let is_code = |line: &&str| line.len() == 6 && line.bytes().all(|b| b.is_ascii_digit());
+    let code = text.lines().map(str::trim).find(is_code).unwrap_or_else(|| panic!("{text}"));
+    assert!(mail["html"].as_str().unwrap().contains(&format!("<strong>{code}</strong>")), "{mail}");
+    code.to_owned()
+}
+
+/// Asserts that a message consists of text and HTML, and its header of ASCII, and returns the HTML.
+fn html_of(taken: &Value, subject: &str) -> String {
+    let (mail, raw) = (&taken["parsed"], taken["raw"].as_str().unwrap());
+    assert_eq!(mail["type"], "multipart/alternative", "{raw}");
+    assert_eq!((&mail["subject"], &mail["attachments"]), (&subject.into(), &0.into()), "{raw}");
+    let (head, _) = raw.split_once("\r\n\r\n").unwrap();
+    let is_encoded = head.to_lowercase().contains("=?utf-8?");
+    assert!(head.is_ascii() && is_encoded != subject.is_ascii(), "{head}");
+    let types: Vec<_> =
+        raw.lines().filter(|line| line.starts_with("Content-Type: text/")).collect();
+    let expected =
+        ["Content-Type: text/plain; charset=utf-8", "Content-Type: text/html; charset=utf-8"];
+    assert_eq!(types, expected, "{raw}");
+    mail["html"].as_str().unwrap().to_owned()
+}
+
+/// Messages of a sign-up, of a sign-in and about a new device, as a mail program reads them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rendered_messages_arrive_as_text_and_html() {
+    let mut servers = Servers::start();
+    let cheap = PasswordHashing::argon2id_with(Argon2Params { m_kib: 64, t: 1, p: 1 });
+    let auth = Auth::builder(SqliteStore::memory().await.unwrap())
+        .origin("http://localhost:3000")
+        .mailer(servers.mailer("smtp+plain", "", "plain"))
+        .flow(Password::new().insecure_scheme(cheap))
+        .flow(EmailCodes::new().second_factor(true))
+        .flow(Pages::new(Theme::new("Äpfel & Söhne")))
+        .build()
+        .unwrap();
+    let router = Router::new().nest("/auth", auth.router()).layer(auth.layer());
+    let app = TestApp::serve(router).await;
+    for (language, direction, name, code_subject, device_subject, greeting) in [
+        (
+            "de",
+            "ltr",
+            "Jürgen",
+            "Ihr Code zum Anmelden",
+            "Ein neues Gerät hat sich angemeldet",
+            "Guten Tag Jürgen,",
+        ),
+        (
+            "ar",
+            "rtl",
+            "ليلى",
+            "رمز تسجيل الدخول",
+            "جهاز جديد سجّل الدخول",
+            "مرحبًا \u{2068}ليلى\u{2069}،",
+        ),
+    ] {
+        let email = format!("{language}@example.com");
+        let account = json!({
+            "email": email, "password": PASSWORD, "display_name": name,
+            "user_metadata": { "locale": language },
+        });
+        let client = app.client().with("user-agent", "curl/8");
+        let pending = client.post("/auth/sign-up", account).await.json()["challenge"].clone();
+        let verified =
+            json!({ "challenge": pending, "code": code_of(&servers.accepted()["parsed"]) });
+        assert_eq!(client.post("/auth/verify", verified).await.status, 200);
+
+        let other = app.client().with("user-agent", "Firefox/128.0 Windows");
+        let credentials = json!({ "email": email, "password": PASSWORD });
+        let pending = other.post("/auth/sign-in", credentials).await.json()["challenge"].clone();
+        let taken = servers.accepted();
+        let html = html_of(&taken, code_subject);
+        assert!(
+            html.contains(&format!("<html lang=\"{language}\" dir=\"{direction}\">")),
+            "{html}"
+        );
+        assert!(html.contains("Äpfel &amp; Söhne"), "{html}");
+        assert!(taken["parsed"]["text"].as_str().unwrap().contains("Äpfel & Söhne"), "{taken}");
+        let code = code_of(&taken["parsed"]);
+        let verified = json!({ "challenge": pending, "code": code });
+        assert_eq!(other.post("/auth/verify", verified).await.status, 200);
+
+        let taken = servers.accepted();
+        let html = html_of(&taken, device_subject);
+        let text = taken["parsed"]["text"].as_str().unwrap();
+        assert!(html.contains(greeting) && text.contains(greeting), "{text}");
+        assert!(text.contains("Firefox") && html.contains("Firefox"), "{text}");
     }
 }
 

@@ -15,6 +15,7 @@ use crate::{
     http::{
         Fresh, Signed, SignedIn,
         client::ClientOf,
+        in_process::SharedJson,
         json::{FromMembers, Members, NoMembers},
         query::Query,
         reply,
@@ -117,12 +118,12 @@ impl FromMembers for TwoStep {
 async fn read(
     State(service): State<AccountService>,
     SignedIn(auth): SignedIn,
-) -> Result<Json<Value>, AuthError> {
+) -> Result<SharedJson, AuthError> {
     let mut body = json!(service.core.account_facts(auth.user()).await?);
     if let Some(body) = body.as_object_mut() {
         body.insert("user".to_owned(), json!(auth.user()));
     }
-    Ok(Json(body))
+    Ok(SharedJson(body))
 }
 
 async fn edit(

@@ -9,7 +9,7 @@ use axum::{
     routing::{delete, get},
 };
 use http::StatusCode;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{ApiKeyService, NewApiKey};
 use crate::{
@@ -17,6 +17,7 @@ use crate::{
     http::{
         Fresh, Signed, SignedIn,
         client::ClientOf,
+        in_process::SharedJson,
         json::{FromMembers, Members, NoMembers},
     },
     model::{ApiKey, ApiKeyId, KeyOwner},
@@ -61,9 +62,9 @@ impl FromMembers for NewBody {
 async fn list(
     State(service): State<ApiKeyService>,
     SignedIn(auth): SignedIn,
-) -> Result<Json<Value>, AuthError> {
+) -> Result<SharedJson, AuthError> {
     let keys = service.list(Some(&auth.id)).await?;
-    Ok(Json(json!({ "api_keys": keys.iter().map(ApiKey::to_json).collect::<Vec<_>>() })))
+    Ok(SharedJson(json!({ "api_keys": keys.iter().map(ApiKey::to_json).collect::<Vec<_>>() })))
 }
 
 async fn create(

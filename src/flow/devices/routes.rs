@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::DeviceService;
 use crate::{
     error::{AuthError, ErrorKind},
-    http::{Signed, SignedIn, client::ClientOf, json::NoMembers},
+    http::{Signed, SignedIn, client::ClientOf, in_process::SharedJson, json::NoMembers},
     registry::Registry,
 };
 
@@ -25,8 +25,8 @@ pub(super) fn register(registry: &mut Registry, service: &DeviceService) {
 async fn list(
     State(service): State<DeviceService>,
     SignedIn(auth): SignedIn,
-) -> Result<Json<Value>, AuthError> {
-    Ok(Json(json!({ "devices": service.list(auth.session()).await? })))
+) -> Result<SharedJson, AuthError> {
+    Ok(SharedJson(json!({ "devices": service.list(auth.session()).await? })))
 }
 
 async fn forget(

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use serde_json::Map;
-
-use super::{MailTemplates, Pages, PagesService, problem, routes};
+use super::{
+    MailTemplates, Pages, PagesService, problem, routes,
+    values::{Values, view},
+};
 use crate::{
     config::ConfigError,
     error::{AuthError, ErrorKind},
@@ -76,9 +77,10 @@ impl ErrorPage for Errors {
         let LanguagePreference { query, user, accept } = preference;
         let language = self.0.words().negotiate(query, user, accept);
         let problem = problem::Problem::new(error, &language, &[]);
-        let mut values = Map::new();
-        values.insert("error".to_owned(), problem.to_json());
-        values.insert("is_sign_in".to_owned(), is_of_sign_in(error).into());
+        let values = Values::from([
+            ("error", view(problem.to_json())),
+            ("is_sign_in", is_of_sign_in(error).into()),
+        ]);
         let html = self.0.render("error.html", &language, "", values).unwrap_or_default();
         RenderedPage { html, policy: self.0.policy(&[]) }
     }

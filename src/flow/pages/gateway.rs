@@ -15,7 +15,10 @@ use serde_json::Value;
 use tower_service::Service;
 
 use super::visit::Visit;
-use crate::error::{AuthError, ErrorKind};
+use crate::{
+    error::{AuthError, ErrorKind},
+    http::in_process::{BodyValue, in_process},
+};
 
 /// The response of a route.
 #[derive(Debug)]
@@ -71,17 +74,23 @@ impl Visit {
             request.extensions_mut().insert(*peer);
         }
         let mut routes = self.site.routes.clone();
-        let Ok(response) = Service::<Request>::call(&mut routes, request).await;
-        let (parts, body) = response.into_parts();
+        let called = in_process(Service::<Request>::call(&mut routes, request));
+        let Ok(response) = called.await;
+        let (mut parts, body) = response.into_parts();
         if let Some(error) = parts.extensions.get::<AuthError>() {
             return Err(error.clone());
         }
         if parts.status == StatusCode::NOT_FOUND {
             return Err(ErrorKind::NotFound.into());
         }
-        let bytes = body.collect().await.map_err(|_| ErrorKind::Misconfigured)?.to_bytes();
         let cookies = parts.headers.get_all(header::SET_COOKIE).iter().cloned().collect();
-        let body = serde_json::from_slice(&bytes).unwrap_or_default();
+        let body = match parts.extensions.remove::<BodyValue>() {
+            Some(BodyValue(value)) => value,
+            None => {
+                let bytes = body.collect().await.map_err(|_| ErrorKind::Misconfigured)?.to_bytes();
+                serde_json::from_slice(&bytes).unwrap_or_default()
+            }
+        };
         Ok(Reply { status: parts.status, cookies, body })
     }
 }

@@ -4,12 +4,17 @@ use std::{fmt, sync::Arc};
 
 use minijinja::context;
 
-use super::{Pages, PagesService, messages::Argument, words::Language};
+use super::{
+    Pages, PagesService,
+    calls::{MessageCall, MessageWith},
+    messages::Argument,
+    words::Language,
+};
 use crate::{
     config::ConfigError,
     mail::{
-        DefaultTemplates, MailContent, MessageKind, Occasion, RenderedMail, Templates,
-        device_parts, is_web_link, line, minute, unlinked,
+        DefaultTemplates, MailContent, MailObject, MessageKind, Occasion, RenderedMail, Templates,
+        capitalized, device_parts, is_web_link, line, minute, unlinked,
     },
     model::Email,
 };
@@ -79,10 +84,10 @@ impl MailTemplates {
     fn try_render(&self, mail: &MailContent, language: &Language) -> Result<RenderedMail, String> {
         let app = line(&self.pages.theme().name);
         let Texts { subject, before, after } = Texts::of(mail, language, &app)?;
-        let greeting = mail.name.as_deref().map(|name| {
-            let name = Argument::Text(unlinked(name));
-            sentence(language, "mail-greeting", &[("name", name)])
-        });
+        let greeting = mail
+            .name
+            .as_deref()
+            .map(|name| sentence(language, &GREETING.with([Argument::Text(unlinked(name))])));
         let greeting = greeting.transpose()?;
         let facts = facts(&mail.about, language)?;
         let items = items(&mail.about, language)?;
@@ -138,8 +143,10 @@ struct Texts {
 impl Texts {
     /// Returns the words of the language, or those that the flow of the message registered.
     fn of(mail: &MailContent, language: &Language, app: &str) -> Result<Self, String> {
-        let id = |part: &str| format!("mail-{}-{part}", mail.kind.as_str().replace('_', "-"));
-        if let Some(words) = mail.words.filter(|_| !language.has(&id("subject"))) {
+        let kind = mail.kind.as_str();
+        let shared = || [Argument::Number(mail.minutes), Argument::Text(app.to_owned())];
+        let subject = SUBJECT.of(kind, shared());
+        if let Some(words) = mail.words.filter(|_| !language.has(&subject)) {
             let [before, after] = words.filled(mail);
             let after = Some(after).filter(|own| !own.is_empty());
             return Ok(Self { subject: words.subject.to_owned(), before, after });
@@ -149,65 +156,111 @@ impl Texts {
             (None, Some(text)) => Argument::Text(line(text)),
             (None, None) => Argument::Text(line(&value.to_string())),
         };
-        let own = mail.values.iter().map(|(name, own)| (name.as_str(), value(own)));
-        let shared =
-            [("minutes", Argument::Number(mail.minutes)), ("app", Argument::Text(app.to_owned()))];
-        let values: Vec<_> = own.chain(shared).collect();
-        let text = |part: &str| sentence(language, &id(part), &values);
+        let own = || mail.values.iter().map(|(name, own)| (name.as_str(), value(own)));
+        let after = AFTER.of(kind, shared());
         Ok(Self {
             // A header has no marks of direction.
-            subject: line(&text("subject")?),
-            before: text("before")?,
-            after: language.has(&id("after")).then(|| text("after")).transpose()?,
+            subject: line(&sentence(language, &subject.and(own()))?),
+            before: sentence(language, &BEFORE.of(kind, shared()).and(own()))?,
+            after: match language.has(&after) {
+                true => Some(sentence(language, &after.and(own()))?),
+                false => None,
+            },
         })
     }
 }
 
-fn sentence(language: &Language, id: &str, values: &[(&str, Argument)]) -> Result<String, String> {
-    let found = language.sentence(id, values);
-    found.ok_or_else(|| format!("there is no message `{id}`, or it lacks a value"))
+fn sentence(language: &Language, message: &MessageWith<'_>) -> Result<String, String> {
+    let found = language.sentence(message);
+    found.ok_or_else(|| format!("there is no message `{}`, or it lacks a value", message.id))
 }
 
 /// Returns the object, the time and the client of an event, each with its label.
 fn facts(about: &Occasion, language: &Language) -> Result<Vec<(String, String)>, String> {
     let device = about.user_agent.as_deref().map(|agent| device(agent, language)).transpose()?;
+    let what = about.what.as_ref().map(|what| object(what, language)).transpose()?;
     let known = [
-        ("mail-what-label", about.what.as_deref().map(unlinked)),
-        ("mail-when-label", about.at.map(minute)),
-        ("mail-network-label", about.ip.as_deref().map(line)),
-        ("mail-device-label", device),
+        (WHAT, what),
+        (WHEN, about.at.map(minute)),
+        (NETWORK, about.ip.as_deref().map(line)),
+        (DEVICE, device),
     ];
     let known = known.into_iter().filter_map(|(label, value)| Some((label, value?)));
-    known.map(|(label, value)| Ok((sentence(language, label, &[])?, value))).collect()
+    known.map(|(label, value)| Ok((sentence(language, &label.with([]))?, value))).collect()
+}
+
+/// Returns the words for an object.
+fn object(object: &MailObject, language: &Language) -> Result<String, String> {
+    let named =
+        |message: MessageCall<1>, name: &str| message.with([Argument::Text(unlinked(name))]);
+    let message = match object {
+        MailObject::Password => PASSWORD.with([]),
+        MailObject::RecoveryCodes => RECOVERY_CODES.with([]),
+        MailObject::Passkey(name) => named(PASSKEY, name),
+        MailObject::SecurityKey(name) => named(SECURITY_KEY, name),
+        MailObject::AuthenticatorApp(name) => named(AUTHENTICATOR_APP, name),
+        MailObject::ApiKey(name) => named(API_KEY, name),
+        MailObject::ProviderSignIn(provider) => named(PROVIDER, provider),
+        MailObject::AnyProviderSignIn => ANY_PROVIDER.with([]),
+        MailObject::OtherCredential => OTHER_CREDENTIAL.with([]),
+        MailObject::Text(text) => return Ok(unlinked(text)),
+    };
+    sentence(language, &message)
 }
 
 /// Returns the items that a message lists.
 fn items(about: &Occasion, language: &Language) -> Result<Vec<String>, String> {
-    let item = |(item, at): &(String, _)| {
-        let values =
-            [("item", Argument::Text(unlinked(item))), ("date", Argument::Text(minute(*at)))];
-        sentence(language, "mail-item", &values)
+    let item = |(item, at): &(MailObject, _)| {
+        let item = Argument::Text(capitalized(&object(item, language)?));
+        sentence(language, &ITEM.with([item, Argument::Text(minute(*at))]))
     };
     about.items.iter().map(item).collect()
+}
+
+/// Returns the name of a device for a page.
+pub(super) fn device_name(agent: &str, language: &Language) -> String {
+    device(agent, language).unwrap_or_default()
 }
 
 /// Returns the name of a device, which contains nothing of the header.
 fn device(agent: &str, language: &Language) -> Result<String, String> {
     let (program, system) = device_parts(agent);
     let program = match program {
-        Some("an application") => Some(sentence(language, "mail-device-application", &[])?),
+        Some("an application") => Some(sentence(language, &APPLICATION.with([]))?),
         other => other.map(ToOwned::to_owned),
     };
     match (program, system) {
         (Some(program), Some(system)) => {
-            let values = [
-                ("program", Argument::Text(program)),
-                ("system", Argument::Text(system.to_owned())),
-            ];
-            sentence(language, "mail-device-on", &values)
+            let values = [Argument::Text(program), Argument::Text(system.to_owned())];
+            sentence(language, &DEVICE_ON.with(values))
         }
         (Some(program), None) => Ok(program),
         (None, Some(system)) => Ok(system.to_owned()),
-        (None, None) => sentence(language, "mail-device-unknown", &[]),
+        (None, None) => sentence(language, &UNKNOWN_DEVICE.with([])),
     }
 }
+
+const GREETING: MessageCall<1> = MessageCall::new("mail-greeting", ["name"]);
+const SUBJECT: MessageCall<2> = MessageCall::new("mail-*-subject", ["minutes", "app"]);
+const BEFORE: MessageCall<2> = MessageCall::new("mail-*-before", ["minutes", "app"]);
+const AFTER: MessageCall<2> = MessageCall::new("mail-*-after", ["minutes", "app"]);
+const ITEM: MessageCall<2> = MessageCall::new("mail-item", ["item", "date"]);
+const WHAT: MessageCall<0> = MessageCall::new("mail-what-label", []);
+const WHEN: MessageCall<0> = MessageCall::new("mail-when-label", []);
+const NETWORK: MessageCall<0> = MessageCall::new("mail-network-label", []);
+const DEVICE: MessageCall<0> = MessageCall::new("mail-device-label", []);
+const DEVICE_ON: MessageCall<2> = MessageCall::new("mail-device-on", ["program", "system"]);
+const APPLICATION: MessageCall<0> = MessageCall::new("mail-device-application", []);
+const UNKNOWN_DEVICE: MessageCall<0> = MessageCall::new("mail-device-unknown", []);
+const PASSWORD: MessageCall<0> = MessageCall::new("mail-object-password", []);
+const RECOVERY_CODES: MessageCall<0> = MessageCall::new("mail-object-recovery-codes", []);
+const PASSKEY: MessageCall<1> = MessageCall::new("mail-object-passkey", ["name"]);
+const SECURITY_KEY: MessageCall<1> = MessageCall::new("mail-object-security-key", ["name"]);
+const AUTHENTICATOR_APP: MessageCall<1> = MessageCall::new("mail-object-app", ["name"]);
+const API_KEY: MessageCall<1> = MessageCall::new("mail-object-api-key", ["name"]);
+const PROVIDER: MessageCall<1> = MessageCall::new("mail-object-provider", ["name"]);
+const ANY_PROVIDER: MessageCall<0> = MessageCall::new("mail-object-any-provider", []);
+const OTHER_CREDENTIAL: MessageCall<0> = MessageCall::new("mail-object-other", []);
+
+#[cfg(test)]
+mod tests;

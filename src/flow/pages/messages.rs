@@ -1,7 +1,7 @@
 //! Messages in the syntax of Project Fluent: text, variables, selection by plural category, and
 //! references to other messages. Functions, terms and attributes are errors.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use fluent_syntax::{
     ast::{Entry, Expression, InlineExpression, Pattern, PatternElement, Variant, VariantKey},
@@ -76,6 +76,41 @@ impl FluentMessages {
     /// Returns whether a message exists.
     pub(super) fn has(&self, id: &str) -> bool {
         self.messages.contains_key(id)
+    }
+
+    /// Returns the ids of all messages.
+    pub(super) fn ids(&self) -> impl Iterator<Item = &str> {
+        self.messages.keys().map(String::as_str)
+    }
+
+    /// Returns the variables of a message, with those of the messages that it refers to.
+    pub(super) fn variables(&self, id: &str) -> BTreeSet<&str> {
+        let mut found = BTreeSet::new();
+        if let Some(parts) = self.messages.get(id) {
+            self.collect(parts, MAX_DEPTH, &mut found);
+        }
+        found
+    }
+
+    fn collect<'a>(&'a self, parts: &'a [MessagePart], depth: u32, found: &mut BTreeSet<&'a str>) {
+        for part in parts {
+            match (part, depth.checked_sub(1)) {
+                (MessagePart::Text(_), _) | (MessagePart::Message(_), None) => {}
+                (MessagePart::Variable(name), _) => {
+                    found.insert(name);
+                }
+                (MessagePart::Message(id), Some(depth)) => {
+                    let parts = self.messages.get(id).map(Vec::as_slice).unwrap_or_default();
+                    self.collect(parts, depth, found);
+                }
+                (MessagePart::Select(name, variants, _), _) => {
+                    found.insert(name);
+                    for (_, parts) in variants {
+                        self.collect(parts, depth, found);
+                    }
+                }
+            }
+        }
     }
 
     /// Returns a message, unless it does not exist or lacks a value.

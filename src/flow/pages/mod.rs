@@ -5,6 +5,7 @@
 //! | [`mount_path`](Pages::mount_path) | `/account` | the path at which [`Auth::pages`](crate::Auth::pages) is nested; redirects and links in messages lead there |
 //! | [`template`](Pages::template), [`template_dir`](Pages::template_dir) | built in | each page can be replaced by a template of the application |
 //! | [`words`](Pages::words) | English, German, French, Spanish, Japanese, Arabic | replaces messages, or adds a language |
+//! | [`default_language`](Pages::default_language) | `en` | for a client and a user whose languages do not exist |
 //! | [`Theme`] | system font, light and dark | name, logo, colors |
 //!
 //! - A page calls the routes of the flows, in the same process, with the cookies of the browser.
@@ -22,18 +23,23 @@
 #![allow(clippy::result_large_err, reason = "the error of a form is the response itself")]
 
 mod assets;
+mod calls;
 mod color;
+mod escape;
 mod flow;
 mod forms;
 mod gateway;
+mod localized;
 mod mails;
 mod messages;
 mod problem;
 mod response;
 pub(crate) mod routes;
 mod service;
+mod site;
 mod templates;
 mod theme;
+mod values;
 mod visit;
 mod words;
 
@@ -72,6 +78,7 @@ pub struct Pages {
     directory: Option<PathBuf>,
     templates: Vec<(String, String)>,
     words: Vec<(String, String)>,
+    default_language: Option<String>,
 }
 
 impl Pages {
@@ -83,6 +90,7 @@ impl Pages {
             directory: None,
             templates: Vec::new(),
             words: Vec::new(),
+            default_language: None,
         }
     }
 
@@ -128,6 +136,19 @@ impl Pages {
     /// ```
     pub fn words(mut self, language: impl Into<String>, messages: impl Into<String>) -> Self {
         self.words.push((language.into(), messages.into()));
+        self
+    }
+
+    /// Sets the language of pages and emails for a client and a user whose languages do not exist: a
+    /// page is in the language of `?lang=`, else in the `locale` of the user, else in the best one of
+    /// `Accept-Language`, else in this one. Build returns an error if it has no words.
+    ///
+    /// ```
+    /// use authlayer::{Pages, Theme};
+    /// let pages = Pages::new(Theme::new("Example")).default_language("de");
+    /// ```
+    pub fn default_language(mut self, tag: impl Into<String>) -> Self {
+        self.default_language = Some(tag.into());
         self
     }
 }

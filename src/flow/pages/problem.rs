@@ -2,8 +2,13 @@
 
 use serde_json::{Value, json};
 
-use super::words::Language;
+use super::{calls::MessageCall, messages::Argument, words::Language};
 use crate::error::{AuthError, ErrorKind};
+
+/// The words of an error, by its code.
+const ERROR: MessageCall<1> = MessageCall::new("error-*", ["minutes"]);
+/// The words of a reason why a password is rejected.
+const REASON: MessageCall<1> = MessageCall::new("reason-*", ["length"]);
 
 /// The error of a page.
 #[derive(Debug)]
@@ -20,12 +25,12 @@ impl Problem {
     pub(super) fn new(error: &AuthError, language: &Language, inputs: &[&'static str]) -> Self {
         let code = error.kind().code();
         let retry = extension(error, "retry_after").and_then(Value::as_u64);
-        let minutes = ("minutes", retry.unwrap_or(60).div_ceil(60).max(1));
-        let message = language.message(&id("error", code), Some(minutes));
+        let minutes = retry.unwrap_or(60).div_ceil(60).max(1);
+        let message = language.message(&ERROR.of(code, [Argument::Number(minutes)]));
         let reasons = extension(error, "reasons").and_then(Value::as_array);
         let length = extension(error, "min_length").and_then(Value::as_u64).unwrap_or_default();
         let reasons = reasons.into_iter().flatten().filter_map(Value::as_str).map(|reason| {
-            let own = language.message(&id("reason", reason), Some(("length", length)));
+            let own = language.message(&REASON.of(reason, [Argument::Number(length)]));
             own.unwrap_or_else(|| reason.to_owned())
         });
         Self {
@@ -40,10 +45,6 @@ impl Problem {
         let Self { code, message, reasons, field } = self;
         json!({ "code": code, "message": message, "reasons": reasons, "field": field })
     }
-}
-
-fn id(prefix: &str, code: &str) -> String {
-    format!("{prefix}-{}", code.replace('_', "-"))
 }
 
 fn extension<'a>(error: &'a AuthError, name: &str) -> Option<&'a Value> {

@@ -2,9 +2,14 @@
 
 use axum::response::{Html, IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
-use super::{gateway::Reply, problem::Problem, visit::Visit};
+use super::{
+    gateway::Reply,
+    problem::Problem,
+    values::{Values, view},
+    visit::Visit,
+};
 use crate::{
     error::{AuthError, ErrorKind, after_commit},
     http::{cookie, reply},
@@ -17,7 +22,7 @@ use crate::{
 pub(super) struct Page<'a> {
     name: &'static str,
     status: StatusCode,
-    values: Map<String, Value>,
+    values: Values,
     inputs: &'static [&'static str],
     error: Option<&'a AuthError>,
     return_to: Option<&'a str>,
@@ -30,7 +35,7 @@ impl<'a> Page<'a> {
         Self {
             name,
             status: StatusCode::OK,
-            values: Map::new(),
+            values: Values::new(),
             inputs,
             error: None,
             return_to: None,
@@ -38,13 +43,19 @@ impl<'a> Page<'a> {
         }
     }
 
-    pub(super) fn value(mut self, name: &str, value: impl Into<Value>) -> Self {
-        self.values.insert(name.to_owned(), value.into());
+    pub(super) fn value(mut self, name: &'static str, value: impl Into<Value>) -> Self {
+        self.values.insert(name, view(value.into()));
+        self
+    }
+
+    /// Adds a value of a template.
+    pub(super) fn template_value(mut self, name: &'static str, value: &minijinja::Value) -> Self {
+        self.values.insert(name, value.clone());
         self
     }
 
     /// Adds several values.
-    pub(super) fn values(mut self, values: Map<String, Value>) -> Self {
+    pub(super) fn values(mut self, values: Values) -> Self {
         self.values.extend(values);
         self
     }
@@ -75,16 +86,17 @@ impl Visit {
         let Page { name, status, mut values, inputs, error, return_to, mut form_origins } = page;
         let problem = error.map(|error| Problem::new(error, &self.language, inputs));
         let pages = &self.site.pages;
-        values.insert("error".to_owned(), problem.map(|own| own.to_json()).unwrap_or_default());
-        values.insert("return_to".to_owned(), json!(return_to));
+        let suffix = self.suffix();
+        values.insert("error", view(problem.map(|own| own.to_json()).unwrap_or_default()));
+        values.insert("return_to", return_to.into());
         // The query of links to pages that lead back to the same place.
-        values.insert("more".to_owned(), json!(self.query_with(return_to)));
-        values.insert("action".to_owned(), json!(format!("{}{}", pages.path(name), self.suffix())));
+        values.insert("more", self.query_with(return_to).into());
+        values.insert("action", format!("{}{suffix}", pages.path(name)).into());
         form_origins.extend(return_to.and_then(form_source));
         form_origins.sort_unstable();
         form_origins.dedup();
         let template = format!("{name}.html");
-        let html = pages.render(&template, &self.language, &self.suffix(), values);
+        let html = pages.render(&template, &self.language, &suffix, values);
         let html = match html {
             Ok(html) => html,
             Err(error) => return error.into_response(),

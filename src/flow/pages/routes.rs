@@ -10,10 +10,7 @@ use axum::{
 };
 use http::{HeaderName, HeaderValue, header};
 
-use super::{
-    PagesService, forms,
-    visit::{PageSite, Visit},
-};
+use super::{PagesService, forms, site::PageSite, visit::Visit};
 use crate::{
     error::ErrorKind,
     http::{AuthLayer, Public},
@@ -34,7 +31,7 @@ pub(super) fn well_known(registry: &mut Registry, service: &PagesService, origin
 
 /// Returns the pages of the registered flows.
 pub(crate) fn router(core: &Arc<Core>, pages: &PagesService, routes: Router) -> Router {
-    let site = PageSite { core: Arc::clone(core), pages: pages.clone(), routes };
+    let site = PageSite::new(core, pages, routes);
     let hash = &pages.assets().hash;
     let all: [(&str, &str, MethodRouter<PageSite>); 14] = [
         ("/sign-in", "/sign-in", get(forms::show_sign_in).post(forms::sign_in)),

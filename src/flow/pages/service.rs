@@ -1,14 +1,14 @@
 //! Templates, messages and assets, without HTTP.
 
-use std::{fmt, sync::Arc};
+use std::{collections::HashMap, fmt, sync::Arc};
 
-use minijinja::{Value, context, value::Serde};
-use serde_json::{Map, Value as Json};
+use minijinja::Value;
 
 use super::{
     Pages, Theme,
     assets::Assets,
     templates::PageTemplates,
+    values::{PageContext, Values},
     words::{Language, Words},
 };
 use crate::error::{AuthError, ErrorKind};
@@ -26,20 +26,28 @@ struct PageParts {
     templates: PageTemplates,
     words: Words,
     assets: Assets,
+    /// The values that all pages of a language have.
+    shared: HashMap<String, Arc<Values>>,
 }
 
 impl PagesService {
     /// Compiles the templates and words of pages beside routes at this path.
     pub(super) fn new(routes: String, options: Pages) -> Result<Self, String> {
-        let Pages { theme, mount, directory, templates, words } = options;
-        Ok(Self(Arc::new(PageParts {
+        let Pages { theme, mount, directory, templates, words, default_language } = options;
+        let words = Words::new(&words, default_language.as_deref())?;
+        let mut parts = PageParts {
             routes,
             assets: Assets::new(&theme)?,
-            templates: PageTemplates::new(templates, directory)?,
-            words: Words::new(&words)?,
+            templates: PageTemplates::new(templates, directory, &words)?,
+            words,
             mount,
             theme,
-        })))
+            shared: HashMap::new(),
+        };
+        let tags = parts.words.all();
+        let shared = tags.map(|own| (own.tag.clone(), Arc::new(parts.shared_values(own))));
+        parts.shared = shared.collect();
+        Ok(Self(Arc::new(parts)))
     }
 
     pub(super) fn words(&self) -> &Words {
@@ -95,25 +103,38 @@ impl PagesService {
         template: &str,
         language: &Language,
         suffix: &str,
-        page: Map<String, Json>,
+        mut page: Values,
     ) -> Result<String, AuthError> {
-        let PageParts { mount, routes, theme, assets, .. } = &*self.0;
-        let shared = context! {
-            t => language.function(),
-            lang => language.tag.as_str(),
-            dir => language.direction(),
-            mount => mount.as_str(),
-            routes => routes.as_str(),
-            suffix => suffix,
-            assets => format!("{mount}/assets/{}", assets.hash),
-            app => theme.name.as_str(),
-            logo => theme.logo.as_deref(),
-        };
-        let values = context! { ..Value::from(Serde(page)), ..shared };
-        self.0.templates.render(template, values).map_err(|error| {
+        let shared = self.0.shared.get(&language.tag).map(Arc::clone);
+        let shared = shared.unwrap_or_else(|| Arc::new(self.0.shared_values(language)));
+        page.insert("suffix", suffix.into());
+        let values = Value::from_object(PageContext { page, shared });
+        self.0.templates.render_in(language, template, values).map_err(|error| {
             let error = format!("the template {template}: {error}");
             AuthError::new(ErrorKind::Misconfigured).with_source(error)
         })
+    }
+}
+
+impl PageParts {
+    fn shared_values(&self, language: &Language) -> Values {
+        let Self { mount, routes, theme, assets, words, .. } = self;
+        let names = words.all().map(|own| {
+            let name = own.constant("language-name").unwrap_or_else(|| own.tag.clone());
+            Value::from(vec![own.tag.clone(), name])
+        });
+        Values::from([
+            ("t", language.function()),
+            ("lang", language.tag.as_str().into()),
+            ("dir", language.direction().into()),
+            ("mount", mount.as_str().into()),
+            ("routes", routes.as_str().into()),
+            ("assets", format!("{mount}/assets/{}", assets.hash).into()),
+            ("app", theme.name.as_str().into()),
+            ("logo", theme.logo.clone().into()),
+            ("languages", names.collect::<Vec<_>>().into()),
+            ("language_tags", words.all().map(|own| own.tag.clone()).collect::<Vec<_>>().into()),
+        ])
     }
 }
 

@@ -1,8 +1,14 @@
-//! The templates, compiled once.
+//! The templates, compiled once for each language.
 
-use std::{borrow::Cow, fmt, path::PathBuf};
+use std::{borrow::Cow, collections::HashMap, fmt, path::PathBuf, sync::OnceLock};
 
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value, escape_formatter};
+
+use super::{
+    escape::escaped,
+    localized::localized,
+    words::{Language, Words},
+};
 
 macro_rules! built_in {
     ($($name:literal),* $(,)?) => {
@@ -35,9 +41,19 @@ const BUILT_IN: &[(&str, &str)] = built_in![
     "verify.html",
 ];
 
+/// The template that is plain text.
+const PLAIN: &str = "mail.txt";
+
+/// The templates by name.
+type Sources = Vec<(&'static str, Cow<'static, str>)>;
+
 /// The templates of the pages, and those of the application that replace them.
 pub(super) struct PageTemplates {
+    /// Those of emails, and of languages without texts.
     compiled: Environment<'static>,
+    /// Those with the texts of a language, compiled when the language is used first.
+    localized: HashMap<String, OnceLock<Environment<'static>>>,
+    sources: Sources,
     own: Vec<(String, String)>,
     /// The directory that is read at each request.
     reloaded: Option<PathBuf>,
@@ -48,6 +64,7 @@ impl PageTemplates {
     pub(super) fn new(
         own: Vec<(String, String)>,
         directory: Option<PathBuf>,
+        words: &Words,
     ) -> Result<Self, String> {
         let is_known = |name: &str| BUILT_IN.iter().any(|(own, _)| *own == name);
         if let Some((unknown, _)) = own.iter().find(|(name, _)| !is_known(name)) {
@@ -57,34 +74,68 @@ impl PageTemplates {
         if let Some(missing) = directory.as_ref().filter(|own| !own.is_dir()) {
             return Err(format!("template_dir `{}` is not a directory", missing.display()));
         }
-        let compiled = environment(&own, directory.as_ref())?;
-        Ok(Self { compiled, own, reloaded: directory.filter(|_| cfg!(debug_assertions)) })
+        let sources = sources(&own, directory.as_ref());
+        let compiled = environment(&sources, None)?;
+        let tags = words.all().map(|language| (language.tag.clone(), OnceLock::new()));
+        let localized = tags.collect();
+        let reloaded = directory.filter(|_| cfg!(debug_assertions));
+        Ok(Self { compiled, localized, sources, own, reloaded })
     }
 
     /// Renders a template.
     pub(super) fn render(&self, name: &str, values: Value) -> Result<String, String> {
-        let render = |environment: &Environment<'_>| {
-            let rendered = environment.get_template(name).and_then(|own| own.render(values));
-            rendered.map_err(|error| format!("{error:#}"))
-        };
         match &self.reloaded {
-            Some(directory) => render(&environment(&self.own, Some(directory))?),
-            None => render(&self.compiled),
+            Some(directory) => {
+                let sources = sources(&self.own, Some(directory));
+                render(&environment(&sources, None)?, name, values)
+            }
+            None => render(&self.compiled, name, values),
         }
+    }
+
+    /// Renders a template in a language.
+    pub(super) fn render_in(
+        &self,
+        language: &Language,
+        name: &str,
+        values: Value,
+    ) -> Result<String, String> {
+        let localized = self.localized.get(&language.tag).filter(|_| self.reloaded.is_none());
+        let Some(localized) = localized else { return self.render(name, values) };
+        // The texts of a language cannot make a template invalid; if they could, it has `t`.
+        let compile = || environment(&self.sources, Some(language));
+        let compile = || compile().unwrap_or_else(|_| self.compiled.clone());
+        render(localized.get_or_init(compile), name, values)
     }
 }
 
-/// Compiles the templates. A file of the directory has priority over a template of the application,
+fn render(environment: &Environment<'_>, name: &str, values: Value) -> Result<String, String> {
+    let rendered = environment.get_template(name).and_then(|own| own.render(values));
+    rendered.map_err(|error| format!("{error:#}"))
+}
+
+/// Returns the templates. A file of the directory has priority over a template of the application,
 /// and both have priority over a built-in one.
+fn sources(own: &[(String, String)], directory: Option<&PathBuf>) -> Sources {
+    let source = |(name, built_in): &(&'static str, &'static str)| {
+        let file = directory.and_then(|own| std::fs::read_to_string(own.join(name)).ok());
+        let replaced = own.iter().rev().find(|(own, _)| own == name).map(|(_, text)| text.clone());
+        let text = file.or(replaced).map_or(Cow::Borrowed(*built_in), Cow::Owned);
+        (*name, text)
+    };
+    BUILT_IN.iter().map(source).collect()
+}
+
+/// Compiles the templates, with the texts of a language.
 fn environment(
-    own: &[(String, String)],
-    directory: Option<&PathBuf>,
+    sources: &Sources,
+    language: Option<&Language>,
 ) -> Result<Environment<'static>, String> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     // Everything is HTML, whatever its name, but for the plain text of emails.
     environment.set_auto_escape_callback(|name| match name {
-        "mail.txt" => AutoEscape::None,
+        PLAIN => AutoEscape::None,
         _ => AutoEscape::Html,
     });
     environment.set_formatter(|out, state, value| match value.as_str() {
@@ -93,34 +144,14 @@ fn environment(
         }
         _ => escape_formatter(out, state, value),
     });
-    for (name, built_in) in BUILT_IN {
-        let file = directory.and_then(|own| std::fs::read_to_string(own.join(name)).ok());
-        let replaced = own.iter().rev().find(|(own, _)| own == name).map(|(_, text)| text.clone());
-        let text = file.or(replaced).unwrap_or_else(|| (*built_in).to_owned());
-        let added = environment.add_template_owned((*name).to_owned(), text);
+    for (name, source) in sources {
+        let is_html = *name != PLAIN;
+        let text = language.map(|own| localized(source, own, is_html));
+        let text = text.unwrap_or_else(|| source.clone().into_owned());
+        let added = environment.add_template_owned(*name, text);
         added.map_err(|error| format!("the template `{name}` is invalid: {error:#}"))?;
     }
     Ok(environment)
-}
-
-/// Escapes text for elements and quoted attributes. A slash, which the default escapes too, needs no
-/// escaping there, and paths stay readable.
-fn escaped(text: &str) -> Cow<'_, str> {
-    if !text.contains(['&', '<', '>', '"', '\'']) {
-        return Cow::Borrowed(text);
-    }
-    let mut escaped = String::with_capacity(text.len() + 16);
-    for c in text.chars() {
-        match c {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            c => escaped.push(c),
-        }
-    }
-    Cow::Owned(escaped)
 }
 
 impl fmt::Debug for PageTemplates {
@@ -137,15 +168,78 @@ mod tests {
         vec![(name.to_owned(), text.to_owned())]
     }
 
+    fn templates(
+        own: Vec<(String, String)>,
+        directory: Option<PathBuf>,
+    ) -> Result<PageTemplates, String> {
+        PageTemplates::new(own, directory, &Words::new(&[], None).unwrap())
+    }
+
+    /// Every text without values is part of the template, so that rendering a page formats only the
+    /// messages with values.
+    #[test]
+    fn texts_are_compiled_into_the_templates_of_their_language() {
+        let words = Words::new(&[], None).unwrap();
+        let mut count = 0;
+        for language in words.all() {
+            for (name, source) in BUILT_IN {
+                let text = localized(source, language, *name != PLAIN);
+                for call in text.split("t(\"").skip(1) {
+                    let (id, rest) = call.split_once('"').unwrap();
+                    let is_constant = language.constant(id).is_some() && rest.starts_with(')');
+                    assert!(!is_constant, "{name} calls t(\"{id}\") in {}", language.tag);
+                }
+                count += source.matches("t(\"").count() - text.matches("t(\"").count();
+            }
+        }
+        assert!(count > 6 * 150, "{count}");
+    }
+
+    #[test]
+    fn templates_of_a_language_render_the_same_document() {
+        let words = Words::new(&[], None).unwrap();
+        let templates = PageTemplates::new(Vec::new(), None, &words).unwrap();
+        for language in words.all() {
+            let values = || {
+                minijinja::context! {
+                    t => language.function(), lang => language.tag.as_str(), dir => "ltr",
+                    mount => "/account", routes => "/auth", suffix => "", assets => "/a", app => "A & <B>",
+                    logo => (), action => "/x", more => "?a&b", return_to => "/", error => (),
+                    typed => minijinja::context! { email => "a'b", persistent => true, display_name => "" },
+                    ways => minijinja::context! {
+                        password => true, usernames => false, forgot => true, passkey => true,
+                        email => true, sign_up => true,
+                    },
+                    requirements => minijinja::context! { min => 8, length => 15, rules => "minlength: 15" },
+                    providers => vec![minijinja::context! { href => "/p", name => "P" }],
+                    is_sent => false, email => "", codes => vec!["1", "2"],
+                }
+            };
+            for name in [
+                "sign-in.html",
+                "sign-up.html",
+                "forgot.html",
+                "sign-out.html",
+                "recovery-codes.html",
+            ] {
+                let shared = templates.render(name, values()).unwrap();
+                assert_eq!(
+                    templates.render_in(language, name, values()).unwrap(),
+                    shared,
+                    "{name}"
+                );
+            }
+        }
+    }
+
     #[test]
     fn unknown_and_invalid_templates_are_errors() {
-        assert!(PageTemplates::new(Vec::new(), None).is_ok());
-        let unknown = PageTemplates::new(own("sign_in.html", ""), None).unwrap_err();
+        assert!(templates(Vec::new(), None).is_ok());
+        let unknown = templates(own("sign_in.html", ""), None).unwrap_err();
         assert!(unknown.contains("sign_in.html") && unknown.contains("sign-in.html"), "{unknown}");
-        let invalid = PageTemplates::new(own("sign-in.html", "\n{% if %}"), None).unwrap_err();
+        let invalid = templates(own("sign-in.html", "\n{% if %}"), None).unwrap_err();
         assert!(invalid.contains("sign-in.html") && invalid.contains('2'), "{invalid}");
-        let missing =
-            PageTemplates::new(Vec::new(), Some("/no/such/directory".into())).unwrap_err();
+        let missing = templates(Vec::new(), Some("/no/such/directory".into())).unwrap_err();
         assert!(missing.contains("/no/such/directory"));
     }
 
@@ -156,7 +250,7 @@ mod tests {
         let file = directory.join("sign-out.html");
         std::fs::write(&file, "{{ name }}").unwrap();
         let templates =
-            PageTemplates::new(own("sign-out.html", "replaced"), Some(directory.clone())).unwrap();
+            templates(own("sign-out.html", "replaced"), Some(directory.clone())).unwrap();
         let values = || minijinja::context! { name => "</b>&\"'" };
         let rendered = templates.render("sign-out.html", values()).unwrap();
         assert_eq!(rendered, "&lt;/b&gt;&amp;&quot;&#39;");

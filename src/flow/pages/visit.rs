@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use axum::{
-    Router,
     body::{Body, Bytes},
     extract::{FromRequest, Request},
     response::Response,
@@ -12,11 +11,10 @@ use http::{Method, header, request::Parts};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde_json::{Map, Value, json};
 
-use super::{PagesService, words::Language};
+use super::{site::PageSite, words::Language};
 use crate::{
     error::{AuthError, ErrorKind},
     http::{Context, csrf, query::Query},
-    services::Core,
     session::AuthUser,
 };
 
@@ -25,15 +23,6 @@ const MAX_FORM_LEN: usize = 16 * 1024;
 /// The inputs that may be left empty.
 const OPTIONAL: &[&str] = &["display_name", "name"];
 const FORM: &[u8] = b"application/x-www-form-urlencoded";
-
-/// The pages of an application.
-#[derive(Clone)]
-pub(super) struct PageSite {
-    pub(super) core: Arc<Core>,
-    pub(super) pages: PagesService,
-    /// The routes of the flows, without middleware.
-    pub(super) routes: Router,
-}
 
 /// A request to a page.
 pub(super) struct Visit {
@@ -125,10 +114,10 @@ impl Visit {
     }
 
     /// Returns the return path of the form, which must be an allowed target.
-    pub(super) fn posted_return_to(&self) -> Result<Option<String>, Response> {
-        let target = self.form()?.once("return_to").map_err(|error| self.error(&error))?;
+    pub(super) fn posted_return_to(&self) -> Result<Option<String>, AuthError> {
+        let target = self.form.as_ref().map_err(|kind| *kind)?.once("return_to")?;
         if let Some(target) = target {
-            self.site.core.redirects.check(target).map_err(|error| self.error(&error))?;
+            self.site.core.redirects.check(target)?;
         }
         Ok(target.map(ToOwned::to_owned))
     }

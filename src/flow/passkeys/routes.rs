@@ -17,6 +17,7 @@ use crate::{
         Context, FreshOrRecovering, Signed, SignedIn,
         client::ClientOf,
         cookie,
+        in_process::SharedJson,
         json::{Body, FromMembers, Members},
         reply,
     },
@@ -268,10 +269,10 @@ async fn finish_step_up(
     Ok(if by_cookie { reply::with_next(core, outcome) } else { outcome.into_response() })
 }
 
-async fn list(State(service): Service, SignedIn(auth): SignedIn) -> Result<Json<Value>, AuthError> {
+async fn list(State(service): Service, SignedIn(auth): SignedIn) -> Result<SharedJson, AuthError> {
     let passkeys = service.list(auth.user()).await?;
     let signal = service.signal_accepted_credentials(auth.user()).await?;
-    Ok(Json(json!({ "passkeys": passkeys, "signal": signal })))
+    Ok(SharedJson(json!({ "passkeys": passkeys, "signal": signal })))
 }
 
 async fn rename(

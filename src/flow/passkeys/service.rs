@@ -16,6 +16,7 @@ use crate::{
     clock::whole_millis,
     crypto::token::TokenString,
     error::AuthError,
+    mail::MailObject,
     model::{ClientInfo, Email, Factor, FactorProof, User},
     services::{Core, Outcome, SignInAttempt, SignInOptions, Verified},
     store::ChallengeKind,
@@ -71,10 +72,10 @@ impl Kept {
         if user_verified { self.factor() } else { Factor::SecurityKey }
     }
 
-    /// Returns its name in messages.
-    pub(super) fn described(&self) -> String {
-        let kind = if self.second_factor { "security key" } else { "passkey" };
-        format!("{kind} \"{}\"", self.name)
+    /// Returns the object of messages about it.
+    pub(super) fn described(&self) -> MailObject {
+        let name = self.name.clone();
+        if self.second_factor { MailObject::SecurityKey(name) } else { MailObject::Passkey(name) }
     }
 }
 

@@ -16,6 +16,7 @@ use crate::{
     error::{AuthError, ErrorKind},
     http::{
         Context, Signed, SignedIn, cookie,
+        in_process::SharedJson,
         json::{Body, FromMembers, Members, NoMembers},
         query::Query,
         reply::{self, SessionView},
@@ -68,11 +69,11 @@ async fn session(SignedIn(auth): SignedIn) -> Json<Value> {
 async fn list(
     State(core): State<Arc<Core>>,
     SignedIn(auth): SignedIn,
-) -> Result<Json<Value>, AuthError> {
+) -> Result<SharedJson, AuthError> {
     let sessions = core.sessions.list(&auth.id).await?;
     let current = auth.session().id;
     let views: Vec<_> = sessions.iter().map(|session| SessionView::new(session, current)).collect();
-    Ok(Json(json!({ "sessions": views })))
+    Ok(SharedJson(json!({ "sessions": views })))
 }
 
 async fn end_one(

@@ -15,6 +15,7 @@ use crate::{
     http::{
         FreshOrRecovering, Signed, SignedIn as Session,
         client::ClientOf,
+        in_process::SharedJson,
         json::{FromMembers, Members},
         reply,
     },
@@ -93,8 +94,8 @@ async fn finish(
 async fn list(
     State(Routes { totp, .. }): State<Routes>,
     Session(auth): Session,
-) -> Result<Json<Value>, AuthError> {
-    Ok(Json(json!({ "totp": totp.list(auth.user()).await? })))
+) -> Result<SharedJson, AuthError> {
+    Ok(SharedJson(json!({ "totp": totp.list(auth.user()).await? })))
 }
 
 async fn remove(

@@ -23,7 +23,7 @@ use crate::{
     error::{AuthError, ErrorKind},
     event::EventKind,
     flow::recovery_codes::RecoveryCodes,
-    mail::{MessageKind, Occasion},
+    mail::{MailObject, MessageKind, Occasion},
     model::{Basis, ClientInfo, Email, Factor, FactorProof, Session, User},
     registry::ServiceOf,
     services::{Addition, Authority, Core, Removal, Replacement, new_user_id},
@@ -329,8 +329,8 @@ fn secret_of(handle: &OneTimeToken) -> Zeroizing<[u8; 32]> {
     Zeroizing::new(*digest.as_bytes())
 }
 
-fn named(app: &App) -> String {
-    format!("authenticator app \"{}\"", app.name)
+fn named(app: &App) -> MailObject {
+    MailObject::AuthenticatorApp(app.name.clone())
 }
 
 fn view(row: &Credential, app: &App) -> Value {

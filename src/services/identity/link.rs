@@ -4,7 +4,7 @@ use super::{Snapshot, lookup};
 use crate::{
     error::{AuthError, ErrorKind},
     event::EventKind,
-    mail::{MessageKind, Occasion},
+    mail::{MailObject, MessageKind, Occasion},
     model::{ClientInfo, Session, User, UserId},
     provider::{ProviderProfile, RegisteredProvider},
     services::{Addition, Core, Removal},
@@ -116,7 +116,7 @@ impl Core {
         let snapshot = serde_json::from_value::<Snapshot>(identity.data.clone());
         let (end, what) = match snapshot {
             Ok(Snapshot { provider, subject, .. }) => {
-                let what = format!("sign-in by {provider}");
+                let what = MailObject::ProviderSignIn(provider.clone());
                 (EndSessions::OfProvider { provider, subject, except: current.id }, what)
             }
             Err(cause) => {
@@ -124,7 +124,7 @@ impl Core {
                     credential = identity.id, %cause,
                     "an identity that cannot be read was unlinked; all other sessions are ended"
                 );
-                (EndSessions::Others(current.id), "sign-in by a provider".to_owned())
+                (EndSessions::Others(current.id), MailObject::AnyProviderSignIn)
             }
         };
         let removal = Removal { end, ..Removal::default() };

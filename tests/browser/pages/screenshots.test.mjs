@@ -64,12 +64,33 @@ async function takeAll(origin, mode, options) {
   await page.locator(".codes code").last().waitFor();
   await picture("recovery-codes");
   await show("security");
-  await page.goto(`${origin}/account/forgot`);
-  await page.locator("input[name=email]").fill(EMAIL);
+  // Each page of a link is opened by the link of a message.
+  const showLink = async (name) => {
+    await page.goto(await lastLink(origin, EMAIL));
+    assert.equal(page.url(), `${origin}/account/${name}`);
+    assert.equal(await page.getByRole("alert").count(), 0, `the link of ${name} is valid`);
+    await picture(name);
+  };
+  for (const [place, next, name] of [["forgot", "forgot?sent=1", "reset"], ["email", "verify", "sign-in-link"]]) {
+    await page.goto(`${origin}/account/${place}`);
+    await page.locator("input[name=email]").fill(EMAIL);
+    await submit(page);
+    await page.waitForURL(`${origin}/account/${next}`);
+    await showLink(name);
+  }
+  await page.goto(`${origin}/account/security`);
+  await page.locator("#email summary").click();
+  await page.locator("input[name=new_email]").fill("grace@example.com");
+  await submit(page, "#email form");
+  await page.waitForURL("**/account/verify");
+  await showLink("undo-email-change");
+  await page.goto(`${origin}/account/security`);
+  await page.locator("form[action$='security/recovery'] button").click();
+  await page.waitForURL("**/account/verify");
+  await page.locator("input[name=code]").fill(await lastCode(origin, EMAIL));
   await submit(page);
-  await page.goto(await lastLink(origin, EMAIL));
-  await picture("reset");
-  for (const place of ["sign-in-link", "undo-email-change", "cancel-recovery"]) await show(place);
+  await page.waitForURL("**/account/security");
+  await showLink("cancel-recovery");
   await close();
 }
 

@@ -2,24 +2,21 @@
 
 use std::sync::Arc;
 
-use axum::{
-    Json,
-    extract::{Path, State, rejection::PathRejection},
-};
+use axum::extract::{Path, State, rejection::PathRejection};
 use http::StatusCode;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::super::OAuthService;
 use crate::{
     error::{AuthError, ErrorKind},
-    http::{Fresh, SignedIn, client::ClientOf, json::NoMembers},
+    http::{Fresh, SignedIn, client::ClientOf, in_process::SharedJson, json::NoMembers},
     services::Core,
 };
 
 pub(in crate::flow::oauth) async fn identities(
     State(service): State<OAuthService>,
     SignedIn(auth): SignedIn,
-) -> Result<Json<Value>, AuthError> {
+) -> Result<SharedJson, AuthError> {
     let all = service.core().identities(auth.user()).await?;
     let views = all.linked.iter().map(|(own, snapshot)| {
         json!({
@@ -30,7 +27,7 @@ pub(in crate::flow::oauth) async fn identities(
             "linked_at": own.created_at,
         })
     });
-    Ok(Json(json!({
+    Ok(SharedJson(json!({
         "identities": views.collect::<Vec<_>>(),
         "has_password": all.has_password,
         "passkeys": all.passkeys,

@@ -9,7 +9,6 @@ use axum::response::Response;
 use http::{Method, StatusCode, header};
 use serde_json::{Value, json};
 
-use super::password;
 use crate::{
     crypto::digest::{Digest, Domain},
     error::{AuthError, ErrorKind},
@@ -249,7 +248,7 @@ fn page<'a>(
         .value("address", json!(address))
         .value("confirm", confirm.unwrap_or_default())
         .value("is_other", false)
-        .value("requirements", password::requirements(visit, false))
+        .template_value("requirements", &visit.site.offers.new_password)
         .form_origins(target.and_then(form_source))
         .error(error)
 }

@@ -2,7 +2,6 @@
 
 mod account;
 mod links;
-mod password;
 mod security;
 mod sign_in;
 mod step_up;

@@ -4,7 +4,7 @@ use axum::{extract::Path, response::Response};
 use http::{Method, StatusCode, header};
 use serde_json::{Map, Value, json};
 
-use super::{account, password};
+use super::account;
 use crate::{
     error::{AuthError, ErrorKind},
     flow::pages::{
@@ -173,7 +173,7 @@ async fn done(visit: &Visit, form: &str, reply: Reply) -> Response {
         }
         ("totp", None) if challenge.is_some() => {
             let page = Page::new("totp", &["code", "name"]).value("enrollment", reply.body.clone());
-            Some(page.value("typed", json!({ "name": null })))
+            Some(page.value("typed", json!({ "name": null, "code": null })))
         }
         ("api-keys", _) if text("key").is_some() => {
             Some(Page::new("api-key", &[]).value("key", reply.body.clone()))
@@ -184,12 +184,21 @@ async fn done(visit: &Visit, form: &str, reply: Reply) -> Response {
     let mut response = with_cookies(response, reply);
     if form == "totp" && visit.input("id").ok().flatten().is_none() {
         let line = match challenge {
-            Some(challenge) => cookie::set_pending(core, &challenge),
-            None => cookie::clear_pending(core),
+            Some(challenge) => Some(cookie::set_pending(core, &challenge)),
+            None => is_of_cookie(visit).then(|| cookie::clear_pending(core)),
         };
-        response.headers_mut().append(header::SET_COOKIE, line);
+        if let Some(line) = line {
+            response.headers_mut().append(header::SET_COOKIE, line);
+        }
     }
     response
+}
+
+/// Returns whether the challenge of the form is that in the cookie, and not one that another tab has
+/// replaced since.
+fn is_of_cookie(visit: &Visit) -> bool {
+    let posted = visit.input("challenge").ok().flatten();
+    posted.is_none() || posted == cookie::pending(&visit.site.core, &visit.parts.headers)
 }
 
 /// Renders the page, with an error in the section of a form.
@@ -205,7 +214,7 @@ async fn render(
         Err(error) => return Err(visit.error(&error)),
     };
     let mut typed = Map::new();
-    for name in ["new_email", "name", "display_name", "username", "locale"] {
+    for name in ["new_email", "name", "code", "display_name", "username", "locale"] {
         let value = if visit.is_post() { visit.input(name)? } else { None };
         typed.insert(name.to_owned(), json!(value));
     }
@@ -225,7 +234,7 @@ async fn render(
         .value("typed", typed)
         .value("form", form)
         .value("enrollment", enrollment)
-        .value("requirements", password::requirements(visit, false));
+        .template_value("requirements", &visit.site.offers.new_password);
     Ok(visit.page(page.return_to(return_to).error(error).form_origins(origins)))
 }
 

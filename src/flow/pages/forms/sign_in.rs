@@ -4,7 +4,6 @@ use axum::response::Response;
 use http::Method;
 use serde_json::{Map, Value, json};
 
-use super::password;
 use crate::{
     error::AuthError,
     flow::pages::{response::Page, visit::Visit},
@@ -34,13 +33,14 @@ pub(in crate::flow::pages) async fn show_sign_in(visit: Visit) -> Answer {
 }
 
 pub(in crate::flow::pages) async fn sign_in(visit: Visit) -> Answer {
+    let return_to = SIGN_IN.return_to(&visit)?;
     let mut body = SIGN_IN.body(&visit)?;
     if visit.site.core.usernames.is_enabled()
         && let Some(login) = body.remove("email")
     {
         body.insert("login".to_owned(), login);
     }
-    SIGN_IN.send(&visit, body).await
+    SIGN_IN.send(&visit, body, return_to.as_deref()).await
 }
 
 pub(in crate::flow::pages) async fn show_sign_up(visit: Visit) -> Answer {
@@ -48,7 +48,8 @@ pub(in crate::flow::pages) async fn show_sign_up(visit: Visit) -> Answer {
 }
 
 pub(in crate::flow::pages) async fn sign_up(visit: Visit) -> Answer {
-    SIGN_UP.send(&visit, SIGN_UP.body(&visit)?).await
+    let return_to = SIGN_UP.return_to(&visit)?;
+    SIGN_UP.send(&visit, SIGN_UP.body(&visit)?, return_to.as_deref()).await
 }
 
 pub(in crate::flow::pages) async fn show_email(visit: Visit) -> Answer {
@@ -56,12 +57,13 @@ pub(in crate::flow::pages) async fn show_email(visit: Visit) -> Answer {
 }
 
 pub(in crate::flow::pages) async fn email(visit: Visit) -> Answer {
+    let return_to = EMAIL.return_to(&visit)?;
     let mut body = EMAIL.body(&visit)?;
-    if let Some(target) = visit.posted_return_to()? {
+    if let Some(target) = &return_to {
         // The link of the message leads there too.
         body.insert("redirect_to".to_owned(), json!(target));
     }
-    EMAIL.send(&visit, body).await
+    EMAIL.send(&visit, body, return_to.as_deref()).await
 }
 
 impl SignInForm {
@@ -70,9 +72,17 @@ impl SignInForm {
         Ok(visit.page(self.page(visit, return_to.as_deref(), None)?))
     }
 
-    /// Returns the members of the request for the inputs. A refused return path is refused first.
+    /// Returns the return path of the form, which is checked before anything happens. With another
+    /// one the page is shown again without it.
+    fn return_to(&self, visit: &Visit) -> Result<Option<String>, Response> {
+        match visit.posted_return_to() {
+            Ok(target) => Ok(target),
+            Err(error) => Err(visit.page(self.page(visit, None, Some(&error))?)),
+        }
+    }
+
+    /// Returns the members of the request for the inputs.
     fn body(&self, visit: &Visit) -> Result<Map<String, Value>, Response> {
-        visit.posted_return_to()?;
         let mut body = visit.members(self.inputs)?;
         body.insert("transport".to_owned(), json!("cookie"));
         if visit.input("persistent")? == Some("false") {
@@ -81,9 +91,12 @@ impl SignInForm {
         Ok(body)
     }
 
-    async fn send(&self, visit: &Visit, body: Map<String, Value>) -> Answer {
-        let return_to = visit.posted_return_to()?;
-        let return_to = return_to.as_deref();
+    async fn send(
+        &self,
+        visit: &Visit,
+        body: Map<String, Value>,
+        return_to: Option<&str>,
+    ) -> Answer {
         match visit.send(Method::POST, self.route, Value::Object(body)).await {
             Ok(reply) => Ok(visit.conclude(reply, return_to).await),
             Err(error) => Ok(visit.page(self.page(visit, return_to, Some(&error))?)),
@@ -97,7 +110,7 @@ impl SignInForm {
         error: Option<&'a AuthError>,
     ) -> Result<Page<'a>, Response> {
         let page = with_ways(visit, Page::new(self.page, self.inputs), return_to);
-        let page = page.value("requirements", password::requirements(visit, true));
+        let page = page.template_value("requirements", &visit.site.offers.first_password);
         Ok(with_typed(visit, page, self.inputs)?.return_to(return_to).error(error))
     }
 }
@@ -116,18 +129,10 @@ pub(in crate::flow::pages) async fn sign_out(visit: Visit) -> Answer {
 
 /// Adds the sign-in methods of the application, to which a page links.
 fn with_ways<'a>(visit: &Visit, page: Page<'a>, return_to: Option<&str>) -> Page<'a> {
-    let core = &visit.site.core;
-    let passwords = core.passwords().ok();
-    let ways = json!({
-        "password": core.has_route("/sign-in"),
-        "sign_up": passwords.is_some_and(|own| own.allows_sign_up()),
-        "forgot": core.has_route("/password/forgot"),
-        "email": core.has_route("/email-sign-in"),
-        "passkey": core.has_route("/passkeys/sign-in/start"),
-        "usernames": core.usernames.is_enabled(),
-    });
     let (links, origins) = provider_links(visit, return_to);
-    page.value("ways", ways).value("providers", links).form_origins(origins)
+    page.template_value("ways", &visit.site.offers.ways)
+        .value("providers", links)
+        .form_origins(origins)
 }
 
 /// Returns the providers that users can sign in with, and their origins.

@@ -37,7 +37,10 @@ pub(in crate::flow::pages) async fn step_up(visit: Visit) -> Answer {
         Ok(None) => return Ok(visit.to_page("sign-in")),
         Err(error) => return Err(visit.error(&error)),
     };
-    let return_to = visit.posted_return_to()?;
+    let return_to = match visit.posted_return_to() {
+        Ok(target) => target,
+        Err(error) => return Ok(visit.page(page(&visit, &user, None, Some(&error)).await?)),
+    };
     let target = return_to.as_deref().unwrap_or("/");
     let (path, body) = route(&visit, target)?;
     match visit.send(Method::POST, &path, body).await {
@@ -107,10 +110,12 @@ async fn page<'a>(
         None => provider_links(visit, return_to),
     };
     let address = user.user().email.as_ref().map(Email::as_str);
+    let typed = if visit.is_post() { visit.input("code")? } else { None };
     let page = Page::new("step-up", INPUTS)
         .value("has_passkey", has(Factor::Passkey) || has(Factor::SecurityKey))
         .value("has_password", has(Factor::Password))
         .value("code", json!(code))
+        .value("typed_code", json!(typed))
         .value("by_email", available.all_strongest().contains(&Factor::EmailCode))
         .value("providers", providers)
         .value("address", json!(address))

@@ -75,11 +75,14 @@ fn page<'a>(
     let typed = |name: &str| if visit.is_post() { visit.input(name) } else { Ok(None) };
     let (chosen, remember) = (typed("method")?, typed("remember")?);
     let chosen = chosen.filter(|own| methods.contains(own)).or(methods.first().copied());
+    // A recovery code is a secret that stays valid.
+    let typed_code = typed("code")?.filter(|_| chosen != Some(Factor::RecoveryCode.as_str()));
     let is_sign_in = view.is_some_and(|view| view.kind == ChallengeKind::SignIn);
     let is_expired = error.is_some_and(|error| error.kind() == ErrorKind::ChallengeExpired);
     let page = Page::new("verify", INPUTS)
         .value("methods", json!(methods))
         .value("chosen", json!(chosen))
+        .value("typed_code", json!(typed_code))
         .value("has_code", names.is_empty() || !methods.is_empty())
         .value("has_passkey", has_script)
         .value("sends", sends && view.is_some() && !is_expired)
