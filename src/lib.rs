@@ -29,6 +29,7 @@ pub mod hook;
 mod http;
 mod limit;
 pub mod mail;
+mod measure;
 pub mod model;
 mod network;
 mod origin;

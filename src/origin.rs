@@ -4,6 +4,8 @@ use std::{fmt, sync::Arc};
 
 use http::{HeaderValue, Uri};
 
+use crate::network::is_local;
+
 type Predicate = dyn Fn(&str) -> bool + Send + Sync;
 
 /// The public origins of the application (RFC 6454), which are trusted to send requests and to be
@@ -37,6 +39,14 @@ pub enum InvalidOrigin {
     /// The origin is plain HTTP on a host that is not loopback (ASVS 12.2.1).
     #[error("{0:?} is plain http on a host that is not loopback: use https")]
     Insecure(String),
+    /// The development origin is not plain HTTP on a private IP address.
+    #[error(
+        "the development origin {0:?} is invalid: expected http:// with a private IP address, such as \"http://192.168.1.20:3000\""
+    )]
+    Development(String),
+    /// There is a development origin beside origins that use HTTPS.
+    #[error("the development origin {0:?} is plain http, and {1:?} is https: remove one of them")]
+    DevelopmentBesideHttps(String, String),
     /// The origins have different schemes, but cookies are either `Secure` or not.
     #[error("{0:?} has a different scheme than the first origin")]
     Mixed(String),
@@ -56,6 +66,7 @@ pub(crate) struct OriginOptions {
     listed: Vec<String>,
     suffixes: Vec<String>,
     predicates: Vec<Arc<Predicate>>,
+    development: Option<String>,
     links: Option<String>,
     callbacks: Option<String>,
 }
@@ -73,6 +84,10 @@ impl OriginOptions {
         self.predicates.push(Arc::new(accepts));
     }
 
+    pub(crate) fn development(&mut self, origin: impl Into<String>) {
+        self.development = Some(origin.into());
+    }
+
     pub(crate) fn links(&mut self, origin: impl Into<String>) {
         self.links = Some(origin.into());
     }
@@ -87,9 +102,24 @@ impl OriginOptions {
 
     /// Checks the options.
     pub(crate) fn build(&self) -> Result<Origins, InvalidOrigin> {
-        let origins = Origins::parse(self.listed.iter().map(String::as_str))?;
+        let mut origins = Origins::parse(self.listed.iter().map(String::as_str))?;
+        if let Some(origin) = &self.development {
+            if !is_plain_http_on_a_private_address(origin) {
+                return Err(InvalidOrigin::Development(origin.clone()));
+            }
+            if origins.secure {
+                let listed = origins.first().to_owned();
+                return Err(InvalidOrigin::DevelopmentBesideHttps(origin.clone(), listed));
+            }
+            tracing::warn!(
+                "the development origin {origin} is plain http: passwords and sessions can be read \
+                 and changed by everything in the local network. Remove .development_origin({origin:?}) \
+                 from what is deployed"
+            );
+            origins.all.push(origin.clone());
+        }
         for origin in self.links.iter().chain(&self.callbacks) {
-            if !self.listed.contains(origin) {
+            if !origins.all.contains(origin) {
                 return Err(InvalidOrigin::NotListed(origin.clone()));
             }
         }
@@ -222,6 +252,12 @@ fn scheme_is_secure(text: &str) -> Result<bool, InvalidOrigin> {
         "http" => Err(InvalidOrigin::Insecure(text.to_owned())),
         _ => Err(malformed()),
     }
+}
+
+/// Returns `true` for an origin as browsers write it, with a private IP address as its host.
+fn is_plain_http_on_a_private_address(origin: &str) -> bool {
+    let is_http = matches!(scheme_is_secure(origin), Err(InvalidOrigin::Insecure(_)));
+    is_http && is_local(host_of(origin).trim_start_matches('[').trim_end_matches(']'))
 }
 
 pub(crate) fn is_loopback(host: &str) -> bool {

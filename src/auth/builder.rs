@@ -8,7 +8,7 @@ use std::{
 
 use tokio::runtime::Handle;
 
-use super::{Auth, clocks, sweep, trusted};
+use super::{Auth, clocks, mails, sweep, trusted};
 use crate::{
     audit::AuditLog,
     clock::{Clock, SystemClock},
@@ -285,10 +285,11 @@ impl AuthBuilder {
         let grace = self.session.refresh.grace;
         let max_skew = self.max_clock_skew.limit(grace);
         let clocks = ClockCheck::new(store.clone(), Arc::clone(&self.clock), max_skew);
-        let (clock, events) = (Arc::clone(&self.clock), Arc::clone(&sink));
-        let templates = self.templates;
-        let queue = Queue::new(Arc::clone(&clock), events, self.mail_queue_capacity);
-        let outbox = self.mailer.map(|mailer| Outbox::new(mailer, templates, clock, queue.clone()));
+        let (clock, templates) = (Arc::clone(&self.clock), self.templates);
+        let queue = Queue::new(Arc::clone(&clock), Arc::clone(&sink), self.mail_queue_capacity);
+        let outbox = self
+            .mailer
+            .map(|mailer| Outbox::new(mailer, templates, clock, queue.clone(), store.clone()));
         let core = Arc::new_cyclic(|me| {
             let noticing = NoticeSink::new(sink, me.clone());
             let events: Arc<dyn EventSink> = Arc::new(noticing);
@@ -366,6 +367,7 @@ impl AuthBuilder {
             sweep::keep_sweeping(&core, &runtime, every);
         }
         clocks::keep_comparing(&core, &runtime);
+        mails::deliver_at_start(&core, &runtime);
         Ok(Auth { core, routes: Arc::new(routes), shelf })
     }
 }

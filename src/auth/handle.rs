@@ -156,6 +156,8 @@ impl Auth {
     /// still be detected, are not deleted. Events are deleted at the end of their retention. IP
     /// addresses of deleted users are removed from their events if that has not happened yet.
     ///
+    /// Messages that are stored and due, for example since their process ended, are delivered too.
+    ///
     /// Deletes nothing and returns 0 while the clock of this process and the clock of the database
     /// differ by more than [`max_clock_skew`](crate::AuthBuilder::max_clock_skew).
     ///
@@ -175,9 +177,11 @@ impl Auth {
     /// before the process ends, after the server has stopped.
     ///
     /// First events are written to the [audit log](Self::audit_log) and the last uses of sessions to
-    /// the store, then messages are delivered. A message that fails gets one more attempt. Messages
-    /// that are not delivered by the deadline are lost with the process; each is recorded as an
-    /// event of the kind `mail_failed`. Requests are answered as usual in the meantime.
+    /// the store, then messages are delivered. A message that fails gets one more attempt. Of the
+    /// messages that are not delivered by the deadline, notices and links stay in the store, and the
+    /// next process delivers them. Codes are lost with the process, and with a store in memory all
+    /// messages are; each is recorded as an event of the kind `mail_failed`. Requests are answered as
+    /// usual in the meantime.
     pub async fn shutdown(&self, deadline: Duration) {
         let end = Instant::now().checked_add(deadline);
         let end = end.unwrap_or_else(|| Instant::now() + A_YEAR);

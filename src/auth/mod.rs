@@ -5,6 +5,7 @@ mod clocks;
 mod events;
 mod handle;
 mod health;
+mod mails;
 mod origins;
 #[cfg(feature = "pages")]
 mod pages;

@@ -19,6 +19,40 @@ impl AuthBuilder {
         self
     }
 
+    /// Adds one origin of a private IP address with plain `http`, such as
+    /// `http://192.168.1.20:3000`, so that a phone in the local network can open the application while
+    /// it is developed. It is in addition to an [`origin`](Self::origin) on loopback.
+    ///
+    /// ```
+    /// # use authlayer::{Auth, Password, SqliteStore};
+    /// # async fn build(store: SqliteStore) -> Result<Auth, authlayer::ConfigError> {
+    /// let mut builder = Auth::builder(store).origin("http://localhost:3000");
+    /// if let Ok(origin) = std::env::var("PHONE_ORIGIN") {
+    ///     builder = builder.development_origin(origin);
+    /// }
+    /// builder.flow(Password::new()).build()
+    /// # }
+    /// ```
+    ///
+    /// Links in messages lead to the first origin; [`link_origin`](Self::link_origin) can name this one.
+    /// [Passkeys](crate::flow) are left out at this origin, as at every IP address: browsers support
+    /// them only on domains, and beyond loopback only with `https`.
+    ///
+    /// # Errors
+    ///
+    /// [`build`](Self::build) fails with [`InvalidOrigin::Development`](crate::InvalidOrigin) if it is
+    /// not `http` on a private IP address, and with `InvalidOrigin::DevelopmentBesideHttps` beside an
+    /// `https` origin.
+    ///
+    /// # Security
+    ///
+    /// Everything in the local network can read passwords and sessions, and act as the user: `build`
+    /// logs a warning. It is for development only, and a deployment with an `https` origin rejects it.
+    pub fn development_origin(mut self, origin: impl Into<String>) -> Self {
+        self.origins.development(origin);
+        self
+    }
+
     /// Accepts every origin whose host is below a domain, with the scheme of the first
     /// [`origin`](Self::origin), such as `https://acme.example.com` for the tenants of an application.
     /// A port is a part of the suffix: `localhost:3000`.

@@ -19,6 +19,8 @@ const BATCH: u32 = 500;
 /// The time for which an expired row is retained, in case the clock was ahead when it expired.
 /// Events have their own retention.
 const MARGIN: SignedDuration = SignedDuration::from_hours(1);
+/// The time for which a message is retained that is due and that no process takes over.
+const ABANDONED: SignedDuration = SignedDuration::from_hours(24);
 /// The pause between two batches, so that other statements can run.
 const PAUSE: Duration = Duration::from_millis(5);
 
@@ -30,6 +32,8 @@ enum Table {
     Limits,
     ApiKeys,
     Events,
+    /// Messages that no process delivers, for example because there is no mailer any more.
+    Mails,
     /// Records of deleted users, whose events are anonymized; they are not counted either.
     DeletedUsers,
     /// Records of changes, which are internal and not counted.
@@ -37,12 +41,13 @@ enum Table {
 }
 
 impl Table {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Sessions,
         Self::Challenges,
         Self::Limits,
         Self::ApiKeys,
         Self::Events,
+        Self::Mails,
         Self::DeletedUsers,
         Self::InvalidationClock,
     ];
@@ -56,6 +61,7 @@ impl Core {
             let cause = with_sources(&error);
             tracing::warn!(cause, "users were not notified of available recoveries");
         }
+        self.try_deliver_stored().await;
         if !self.clocks.is_within_skew().await? {
             return Ok(0);
         }
@@ -90,6 +96,10 @@ impl Core {
                     Some(audit) => audit.sweep(now, BATCH).await?,
                     None => 0,
                 },
+                Table::Mails => {
+                    let abandoned = expired.checked_sub(ABANDONED).unwrap_or(Timestamp::MIN);
+                    self.changes.sweep_mails(abandoned, BATCH).await?
+                }
                 Table::DeletedUsers => {
                     erasure::sweep(&*self.changes, now, expired).await?;
                     0

@@ -7,6 +7,7 @@ use std::{
 };
 
 use http::{HeaderMap, Method, request::Parts};
+use tracing::Span;
 
 use super::{caller::Caller, credential::Credential, lookup::Lookup, presented::Presented};
 use crate::{
@@ -39,9 +40,9 @@ struct Inner {
 
 impl Context {
     /// Creates the context of a request that has not been read.
-    pub(super) fn new(core: &Arc<Core>) -> Self {
+    pub(super) fn new(core: &Arc<Core>, span: Span) -> Self {
         Self(Arc::new(Inner {
-            lookup: Lookup::new(core),
+            lookup: Lookup::new(core, span),
             is_public: OnceLock::new(),
             members: OnceLock::new(),
             accepts_key: OnceLock::new(),

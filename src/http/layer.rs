@@ -26,11 +26,42 @@ use crate::services::Core;
 pub struct AuthLayer {
     core: Arc<Core>,
     undecided: Option<Undecided>,
+    has_spans: bool,
 }
 
 impl AuthLayer {
     pub(crate) fn new(core: &Arc<Core>) -> Self {
-        Self { core: Arc::clone(core), undecided: None }
+        Self { core: Arc::clone(core), undecided: None, has_spans: false }
+    }
+
+    /// Handles each request in a span of [`tracing`], so that everything that is logged during a
+    /// request has its user. Off by default, since applications often have such a span already.
+    ///
+    /// The span is called `request`, has the level `INFO`, and these fields, with the names of
+    /// OpenTelemetry:
+    ///
+    /// | field | |
+    /// |---|---|
+    /// | `http.request.method`, `http.route`, `url.path` | of the request; the query is left out, since it may have secrets |
+    /// | `client.address` | the IP address of the client, behind [trusted proxies](crate::AuthBuilder::trusted_proxy) too |
+    /// | `user.id`, `session.id` | once an extractor or a guard has found the user; an API key has neither |
+    /// | `http.response.status_code` | of the response |
+    ///
+    /// ```
+    /// # use authlayer::{Auth, AuthUser};
+    /// # use axum::{Router, routing::get};
+    /// async fn note(user: AuthUser) {
+    ///     tracing::info!("a line of the application, with user.id and session.id");
+    /// }
+    ///
+    /// fn app(auth: &Auth) -> Router {
+    ///     Router::new().route("/note", get(note)).layer(auth.layer().trace_requests())
+    /// }
+    /// ```
+    #[must_use]
+    pub fn trace_requests(mut self) -> Self {
+        self.has_spans = true;
+        self
     }
 
     /// Requires that each route of the application extracts the user, is guarded, or is declared
@@ -64,6 +95,7 @@ impl<S> Layer<S> for AuthLayer {
     type Service = AuthMiddleware<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        AuthMiddleware { inner, core: Arc::clone(&self.core), undecided: self.undecided }
+        let Self { undecided, has_spans, .. } = *self;
+        AuthMiddleware { inner, core: Arc::clone(&self.core), undecided, has_spans }
     }
 }

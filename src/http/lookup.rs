@@ -11,11 +11,13 @@ use std::sync::{Arc, OnceLock};
 
 use http::{HeaderMap, Method};
 use tokio::sync::OnceCell;
+use tracing::Span;
 
 use super::{
     caller::Caller,
     credential::{Credential, UNREAD},
     presented::Presented,
+    span,
 };
 use crate::{
     error::{AuthError, ErrorKind},
@@ -28,6 +30,8 @@ use crate::{
 /// The credential of one request, with its session or API key.
 pub(super) struct Lookup {
     core: Arc<Core>,
+    /// Receives the user, if requests are traced.
+    span: Span,
     credential: OnceLock<Credential>,
     /// The user, if known without waiting.
     known: OnceLock<AuthUser>,
@@ -58,9 +62,10 @@ enum Source {
 }
 
 impl Lookup {
-    pub(super) fn new(core: &Arc<Core>) -> Self {
+    pub(super) fn new(core: &Arc<Core>, span: Span) -> Self {
         Self {
             core: Arc::clone(core),
+            span,
             credential: OnceLock::new(),
             known: OnceLock::new(),
             waited: OnceLock::new(),
@@ -129,7 +134,7 @@ impl Lookup {
             return None;
         }
         let user = self.core.sessions.known(credential.presented.token()?)?;
-        let user = self.core.auth_user(user);
+        let user = self.user_of(user);
         Some(self.known.get_or_init(|| user).clone())
     }
 
@@ -177,7 +182,13 @@ impl Lookup {
         }
         let Some(renewed) = self.renewed() else { return self.look_up(Source::Store).await };
         let found = self.core.sessions.current(&renewed.session).await?;
-        Ok(found.map_or(Caller::Refused, |found| Caller::User(self.core.auth_user(found))))
+        Ok(found.map_or(Caller::Refused, |found| Caller::User(self.user_of(found))))
+    }
+
+    /// Returns the user that was found, and records it in the span of the request.
+    fn user_of(&self, found: Arc<AuthenticatedSession>) -> AuthUser {
+        span::record_user(&self.span, &found);
+        self.core.auth_user(found)
     }
 
     fn waited(&self) -> &Waited {
@@ -207,7 +218,7 @@ impl Lookup {
                     Source::Store => sessions.verify_anew(token).await?,
                 };
                 match found.valid() {
-                    Some(resolved) => Ok(Caller::User(self.core.auth_user(resolved))),
+                    Some(resolved) => Ok(Caller::User(self.user_of(resolved))),
                     None => self.renew(Caller::Refused).await,
                 }
             }
@@ -229,7 +240,7 @@ impl Lookup {
         match self.core.sessions.refresh_over(token, Some(Transport::Cookie)).await {
             Ok((user, issued)) => {
                 let resolved = AuthenticatedSession::new(issued.session.clone(), user);
-                Ok(Some(Renewed { user: self.core.auth_user(Arc::new(resolved)), issued }))
+                Ok(Some(Renewed { user: self.user_of(Arc::new(resolved)), issued }))
             }
             Err(error) if error.kind() == ErrorKind::InvalidRefreshToken => Ok(None),
             Err(error) => Err(error),

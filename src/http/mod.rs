@@ -47,6 +47,7 @@ mod respond;
 pub(crate) mod router;
 mod service;
 mod signed;
+mod span;
 #[cfg(feature = "oauth")]
 pub(crate) mod strict;
 mod undecided;

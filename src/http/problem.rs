@@ -8,13 +8,17 @@ use http::{HeaderValue, StatusCode, header};
 use serde_json::{Map, Value};
 
 use super::reply::{NO_STORE, NOSNIFF};
-use crate::error::{AuthError, ErrorKind, with_sources};
+use crate::{
+    error::{AuthError, ErrorKind, with_sources},
+    measure,
+};
 
 const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json");
 
 impl IntoResponse for AuthError {
     fn into_response(self) -> Response {
         let kind = self.kind();
+        measure::rejected(kind.code());
         if kind.status().is_server_error() && !self.is_logged() {
             let cause = std::error::Error::source(&self).map(with_sources);
             tracing::error!(code = kind.code(), cause, "a request failed");

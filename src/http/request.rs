@@ -108,7 +108,9 @@ impl Client {
 pub(crate) fn client(core: &Arc<Core>, parts: &Parts) -> Result<Client, AuthError> {
     let context = match parts.extensions.get::<Context>() {
         Some(_) => Context::of(parts)?.clone(),
-        None => Context::new(core).read(&parts.method, &parts.headers).clone(),
+        None => {
+            Context::new(core, tracing::Span::none()).read(&parts.method, &parts.headers).clone()
+        }
     };
     Client::of(parts, context)
 }

@@ -11,8 +11,14 @@ use axum::extract::MatchedPath;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header, header::Entry};
 use pin_project_lite::pin_project;
 use tower_service::Service;
+use tracing::Span;
 
-use super::{context::Context, cookie, undecided::Undecided};
+use super::{
+    context::Context,
+    cookie,
+    span::{of_request, record_status},
+    undecided::Undecided,
+};
 use crate::{event::EventKind, services::Core};
 
 /// A service that adds an authentication handle to requests.
@@ -30,6 +36,7 @@ pub struct AuthMiddleware<S> {
     pub(super) inner: S,
     pub(super) core: Arc<Core>,
     pub(super) undecided: Option<Undecided>,
+    pub(super) has_spans: bool,
 }
 
 impl<S, B, R> Service<Request<B>> for AuthMiddleware<S>
@@ -48,12 +55,15 @@ where
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let theirs = request.extensions().get::<Context>();
         let outermost = !theirs.is_some_and(|context| Arc::ptr_eq(context.core(), &self.core));
-        let context = outermost.then(|| Context::new(&self.core));
+        let has_span = self.has_spans && outermost;
+        let span = if has_span { of_request(&request, &self.core) } else { Span::none() };
+        let context = outermost.then(|| Context::new(&self.core, span.clone()));
         if let Some(context) = &context {
             request.extensions_mut().insert(context.clone());
         }
         let undecided = self.undecided.filter(|_| outermost).zip(route_of(&request));
-        ResponseFuture { inner: self.inner.call(request), context, undecided }
+        let inner = span.in_scope(|| self.inner.call(request));
+        ResponseFuture { inner, context, undecided, span }
     }
 }
 
@@ -64,6 +74,7 @@ pin_project! {
         inner: F,
         context: Option<Context>,
         undecided: Option<(Undecided, String)>,
+        span: Span,
     }
 }
 
@@ -80,6 +91,8 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<F::Output> {
         let this = self.project();
+        let span: &Span = this.span;
+        let _entered = span.enter();
         let mut outcome = ready!(this.inner.poll(cx));
         if let (Ok(response), Some(context)) = (&mut outcome, this.context.as_ref()) {
             hand_out(context, response);
@@ -89,6 +102,7 @@ where
             {
                 report(context, *undecided, route, response);
             }
+            record_status(span, response);
         }
         Poll::Ready(outcome)
     }

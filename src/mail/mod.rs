@@ -8,9 +8,16 @@
 //!   part of a header line.
 //! - If the queue is full, a request that sends a message gets 503, whether or not the email
 //!   address is registered.
-//! - The queue is in memory. A process that is killed loses the messages that are not delivered;
-//!   call [`Auth::shutdown`](crate::Auth::shutdown) before an orderly exit.
+//! - Notices and links survive the end of the process: what is not delivered at once is stored until
+//!   it is, and another process delivers it if this one ends. A notice about a change is stored in
+//!   the transaction of the change. No secret is stored: the token of a link is created when the
+//!   message is delivered. A message is delivered at least once; repeated deliveries have the same
+//!   [`id`](Message::id).
+//! - Codes are in memory, since they are valid for minutes and can be sent again. A process that is
+//!   killed loses those that are not delivered; call
+//!   [`Auth::shutdown`](crate::Auth::shutdown) before an orderly exit.
 
+pub(crate) mod custody;
 mod device;
 mod english;
 mod object;
@@ -26,7 +33,7 @@ mod words;
 use std::{fmt, future::Future, pin::Pin};
 
 use jiff::Timestamp;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
 
 #[cfg(feature = "pages")]
@@ -41,7 +48,10 @@ pub use templates::{DefaultTemplates, RenderedMail, Templates, Translations};
 pub(crate) use templates::{capitalized, is_web_link, line, minute, unlinked};
 pub use words::MessageText;
 
-use crate::model::{ClientInfo, Email, name::is_name};
+use crate::{
+    crypto::{digest::Digest, handle::OneTimeToken},
+    model::{ClientInfo, Email, name::is_name},
+};
 
 macro_rules! kinds {
     ($($(#[$doc:meta])* $name:ident = $text:literal;)*) => {
@@ -171,6 +181,20 @@ pub struct MailContent {
     pub words: Option<MessageText>,
     /// The values of a message that a flow outside this crate defines.
     pub values: Map<String, Value>,
+    /// The challenge of the link, if its token can be replaced.
+    pub(crate) challenge: Option<LinkChallenge>,
+}
+
+/// The challenge of a link in a message.
+#[derive(Clone)]
+pub(crate) struct LinkChallenge {
+    /// The digest of the token.
+    pub(crate) id: Digest,
+    /// The link without the token at its end.
+    pub(crate) start: String,
+    /// Whether the link of a repeated delivery replaces the previous one. Otherwise both are valid
+    /// until one of them is used.
+    pub(crate) is_replaced: bool,
 }
 
 /// The circumstances of the event that a message reports. Unknown fields are `None`.
@@ -183,7 +207,7 @@ pub struct MailContent {
 /// }
 /// assert_eq!(address(&Occasion::default()), "unknown");
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Occasion {
     /// The time of the event.
@@ -235,7 +259,11 @@ impl Occasion {
 /// ```
 #[derive(Clone, Serialize)]
 pub struct Message {
-    /// The id of the message. A repeated delivery has the same id.
+    /// The id of the message. A repeated delivery has the same id, also by another process, so it can
+    /// be the idempotency key of a mail service. `SmtpMailer` sends it as `Message-ID`.
+    ///
+    /// A delivery by another process has a new link in the same message. A mail service that rejects
+    /// a known key with another text has accepted the message before.
     pub id: String,
     /// The stored email address of the user, never one from the request.
     pub to: Email,
@@ -342,6 +370,7 @@ impl MailContent {
             locale: None,
             words: None,
             values: Map::new(),
+            challenge: None,
         }
     }
 
@@ -355,6 +384,14 @@ impl MailContent {
         self.link = Some(link);
         self.minutes = minutes;
         self
+    }
+
+    /// Adds a link that ends with a token, and the challenge of that token.
+    pub(crate) fn with_token_link(self, link: String, minutes: u64, token: &OneTimeToken) -> Self {
+        let start = link.strip_suffix(token.to_token().expose()).map(ToOwned::to_owned);
+        let challenge =
+            start.map(|start| LinkChallenge { id: token.digest(), start, is_replaced: false });
+        Self { challenge, ..self.with_link(link, minutes) }
     }
 
     pub(crate) fn about(mut self, about: Occasion) -> Self {

@@ -3,9 +3,10 @@
 use std::{
     collections::BTreeMap,
     fmt,
-    future::Future,
-    pin::Pin,
+    future::{self, Future},
+    pin::{Pin, pin},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::Poll,
     time::Duration,
 };
 
@@ -14,11 +15,15 @@ use tokio::{
     time::{self, Instant},
 };
 
-use super::DeliveryError;
+use super::{
+    DeliveryError,
+    custody::{Custody, LEASE},
+};
 use crate::{
     clock::Clock,
     error::{AuthError, ErrorKind},
     event::{Event, EventKind, EventSink},
+    measure,
 };
 
 /// The number of concurrent deliveries.
@@ -59,7 +64,7 @@ struct Inner {
 #[derive(Default)]
 struct Waiting {
     next: u64,
-    /// The kinds of the messages, once they are known.
+    /// The kinds of the messages that are lost with the process, once they are known.
     kinds: BTreeMap<u64, Option<&'static str>>,
 }
 
@@ -74,6 +79,7 @@ pub(crate) struct QueuePlace {
 impl Drop for QueuePlace {
     fn drop(&mut self) {
         self.queue.0.waiting().kinds.remove(&self.number);
+        measure::mail_queue_size(-1);
         self.queue.0.left.send_replace(());
     }
 }
@@ -129,6 +135,7 @@ impl Queue {
             waiting.kinds.insert(number, None);
             number
         };
+        measure::mail_queue_size(1);
         Ok(QueuePlace { queue: self.clone(), number, _held: held })
     }
 
@@ -140,7 +147,8 @@ impl Queue {
 
     /// Waits until every delivery that is in the queue now has succeeded or failed, at most until
     /// `end`. A failed delivery gets one more attempt without a pause. Deliveries that remain in
-    /// the queue at `end` are recorded as failed. New deliveries are accepted in the meantime.
+    /// the queue at `end` are recorded as failed, unless they are stored and another process
+    /// continues them. New deliveries are accepted in the meantime.
     pub(crate) async fn finish(&self, end: Instant) {
         let _finishing = Finishing::new(&self.0.finishing);
         let next = self.0.waiting().next;
@@ -154,7 +162,10 @@ impl Queue {
         if time::timeout_at(end, all_left).await.is_err() {
             let kinds: Vec<_> =
                 self.0.waiting().kinds.range(..next).filter_map(|(_, kind)| *kind).collect();
-            tracing::error!(messages = kinds.len(), "messages were not delivered by the deadline");
+            if !kinds.is_empty() {
+                let messages = kinds.len();
+                tracing::error!(messages, "messages were not delivered by the deadline");
+            }
             for kind in kinds {
                 self.0.record_failure(kind);
             }
@@ -169,47 +180,142 @@ impl QueuePlace {
         self,
         kind: &'static str,
         id: String,
+        custody: Option<Custody>,
         attempt: impl Fn() -> Delivering + Send + Sync + 'static,
     ) {
         let inner = Arc::clone(&self.queue.0);
         inner.waiting().kinds.insert(self.number, Some(kind));
+        let number = self.number;
         tokio::spawn(async move {
-            inner.deliver(kind, &id, attempt).await;
+            let message =
+                Queued { inner: &inner, number, kind, id: &id, custody: custody.as_ref() };
+            message.deliver(attempt).await;
             drop(self);
         });
     }
 }
 
-impl Inner {
-    async fn deliver(&self, kind: &'static str, id: &str, attempt: impl Fn() -> Delivering) {
-        let mut finishing = self.finishing.subscribe();
+/// A message in the queue.
+struct Queued<'a> {
+    inner: &'a Inner,
+    number: u64,
+    kind: &'static str,
+    id: &'a str,
+    custody: Option<&'a Custody>,
+}
+
+/// The result of an attempt that did not deliver the message.
+enum Failure {
+    /// Another process delivers the message, or it was deleted.
+    NotOurs,
+    Permanent(String),
+    Transient(String),
+}
+
+impl Queued<'_> {
+    async fn deliver(&self, attempt: impl Fn() -> Delivering) {
+        let mut finishing = self.inner.finishing.subscribe();
         let mut pauses = PAUSES.into_iter();
-        let mut is_last = false;
+        let (mut is_first, mut is_last) = (true, false);
         loop {
-            let outcome = {
-                let Ok(_held) = self.deliveries.acquire().await else { return };
-                time::timeout(ATTEMPT, attempt()).await
+            let outcome = match self.custody {
+                Some(custody) if is_first => self.attempt_and_store(custody, &attempt).await,
+                _ => self.attempt(&attempt, !is_first).await,
             };
+            is_first = false;
             let error = match outcome {
-                Ok(Ok(())) => return,
-                Ok(Err(error)) if error.is_permanent() => return self.give_up(kind, id, &error),
-                Ok(Err(error)) => error.to_string() + ": " + &chain(&error),
-                Err(elapsed) => elapsed.to_string(),
+                Ok(()) => return self.remove().await,
+                Err(Failure::NotOurs) => return,
+                Err(Failure::Permanent(error)) => {
+                    self.remove().await;
+                    return self.give_up(&error);
+                }
+                Err(Failure::Transient(error)) => error,
             };
             let pause = pauses.next().filter(|_| !is_last);
-            let Some(pause) = pause else { return self.give_up(kind, id, &error) };
+            let Some(pause) = pause else { return self.end(&error, is_last).await };
+            let id = self.id;
             tracing::warn!(message = id, error, "the delivery of a message failed and is retried");
+            if let Some(custody) = self.custody {
+                self.store(custody).await;
+                custody.pause(pause).await;
+            }
             // The sender lives as long as `self`.
             let finished = async { finishing.wait_for(|count| *count > 0).await.map(drop) };
             is_last = time::timeout(pause, finished).await.is_ok();
         }
     }
 
-    fn give_up(&self, kind: &'static str, id: &str, error: &impl ToString) {
-        tracing::error!(message = id, error = error.to_string(), "a message was not delivered");
-        self.record_failure(kind);
+    /// Makes the first attempt. A message that is not delivered at once is stored in the meantime.
+    async fn attempt_and_store(
+        &self,
+        custody: &Custody,
+        attempt: &impl Fn() -> Delivering,
+    ) -> Result<(), Failure> {
+        let mut first = pin!(self.attempt(attempt, false));
+        if !custody.is_stored()
+            && let Poll::Ready(outcome) =
+                future::poll_fn(|cx| Poll::Ready(first.as_mut().poll(cx))).await
+        {
+            return outcome;
+        }
+        tokio::join!(first, self.store(custody)).0
     }
 
+    /// Stores the message, which is then not lost with the process.
+    async fn store(&self, custody: &Custody) {
+        custody.store().await;
+        if custody.is_stored() {
+            self.inner.waiting().kinds.insert(self.number, None);
+        }
+    }
+
+    async fn attempt(
+        &self,
+        attempt: &impl Fn() -> Delivering,
+        is_repeated: bool,
+    ) -> Result<(), Failure> {
+        let waits_since = Instant::now();
+        let Ok(_held) = self.inner.deliveries.acquire().await else { return Err(Failure::NotOurs) };
+        let is_stale = is_repeated || waits_since.elapsed() > LEASE / 2;
+        if let Some(custody) = self.custody.filter(|_| is_stale)
+            && !custody.renew().await
+        {
+            return Err(Failure::NotOurs);
+        }
+        match time::timeout(ATTEMPT, attempt()).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) if error.is_permanent() => Err(Failure::Permanent(error.to_string())),
+            Ok(Err(error)) => Err(Failure::Transient(error.to_string() + ": " + &chain(&error))),
+            Err(elapsed) => Err(Failure::Transient(elapsed.to_string())),
+        }
+    }
+
+    /// Ends the attempts of this process. At the end of the process, the next one continues.
+    async fn end(&self, error: &str, is_shutdown: bool) {
+        match self.custody {
+            Some(custody) if custody.is_stored() && is_shutdown => custody.release().await,
+            Some(custody) if custody.defer().await => {
+                let id = self.id;
+                tracing::warn!(message = id, error, "the delivery of a message is deferred");
+            }
+            _ => self.give_up(error),
+        }
+    }
+
+    async fn remove(&self) {
+        if let Some(custody) = self.custody {
+            custody.remove().await;
+        }
+    }
+
+    fn give_up(&self, error: &str) {
+        tracing::error!(message = self.id, error, "a message was not delivered");
+        self.inner.record_failure(self.kind);
+    }
+}
+
+impl Inner {
     fn record_failure(&self, kind: &'static str) {
         let event = Event::new(EventKind::MailFailed, self.clock.now());
         self.events.record(event.reason(kind));
@@ -249,7 +355,7 @@ mod tests {
         let attempts = || count.load(Ordering::SeqCst);
         let queue = Queue::new(Arc::new(SystemClock), Arc::new(Sinks(Vec::new())), 1);
         let fails_once = Arc::clone(&count);
-        queue.place().unwrap().deliver("test", "one".to_owned(), move || {
+        queue.place().unwrap().deliver("test", "one".to_owned(), None, move || {
             let attempt = fails_once.fetch_add(1, Ordering::SeqCst);
             Box::pin(async move {
                 match attempt {

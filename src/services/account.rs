@@ -7,7 +7,10 @@ use std::sync::{
 
 use jiff::Timestamp;
 
-use super::{NewPasswords, Outcome, claim::Claim, device::password_account, sign_in::Verified};
+use super::{
+    NewPasswords, Outcome, claim::Claim, device::password_account, notice::ChangeNotices,
+    sign_in::Verified,
+};
 use crate::{
     clock::whole_millis,
     crypto::random,
@@ -68,6 +71,8 @@ impl Core {
         let now = whole_millis(self.clock.now());
         let password = password_credential(&user.id, hash, now)?;
         let claimed = AtomicBool::new(false);
+        let notice = self.notice(user, MessageKind::PasswordChanged, Occasion::of(client));
+        let mails = notice.rows();
         let reset = |own: &User, claim: Claim| {
             if !own.is_active() || own.email != link.address {
                 return None;
@@ -81,6 +86,7 @@ impl Core {
             writes.requires.push(Requirement::Challenge(link.id, now));
             writes.password = Some(password.clone());
             (writes.end, writes.end_challenges) = (EndSessions::All, true);
+            writes.mails.clone_from(&mails);
             Some(writes)
         };
         let Applied::Done(user) = self.apply_claiming(&user.id, &reset).await? else {
@@ -90,13 +96,13 @@ impl Core {
             self.record_claim(&user.id);
         }
         self.events.record(self.event(EventKind::PasswordReset).user(&user.id));
-        self.password_was_set(&user, client).await;
+        self.password_was_set(&user, notice).await;
         Ok(true)
     }
 
     /// Notifies the user of a new password, and deletes the failures of the previous one.
-    async fn password_was_set(&self, user: &User, client: &ClientInfo) {
-        self.notify(user, MessageKind::PasswordChanged, Occasion::of(client));
+    async fn password_was_set(&self, user: &User, notice: ChangeNotices<'_>) {
+        notice.send();
         self.limits.forget_password(password_account(user)).await;
     }
 
@@ -194,9 +200,12 @@ impl Core {
         let PasswordChange { hash, current, is_verified } = change;
         let password = password_credential(&user.id, hash, now)?;
         let proof = is_verified.then(|| FactorProof::new(Factor::Password, now));
+        let notice = self.notice(user, MessageKind::PasswordChanged, Occasion::of(client));
+        let mails = notice.rows();
         let change = |own: &User| {
             own.is_active().then(|| AccountWrites {
                 requires: current.iter().cloned().collect(),
+                mails: mails.clone(),
                 password: Some(password.clone()),
                 end: EndSessions::Others(session.id),
                 end_challenges: true,
@@ -212,7 +221,7 @@ impl Core {
         };
         let event = self.event(EventKind::PasswordChanged).user(&after.id);
         self.events.record(event.session(session.id));
-        self.password_was_set(after, client).await;
+        self.password_was_set(after, notice).await;
         let (user, issued) =
             changed.done().map_err(|_| AuthError::from(ErrorKind::InvalidToken))?;
         Ok(Outcome::complete(user, issued))

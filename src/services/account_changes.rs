@@ -5,6 +5,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use super::{
     Account, Client, Consumed, Core, Credentials, FreshUser, NewEvent, Notice, Removal, Services,
     credentials::{ADDED, REMOVED, TAKEN, TOO_MANY},
+    notice::ChangeNotices,
 };
 use crate::{
     error::{AuthError, ErrorKind, after_commit},
@@ -344,6 +345,13 @@ impl Core {
             removal.end = session.map_or(EndSessions::All, |own| EndSessions::Others(own.id));
         }
         let ended = EndedSessions::new(self.clock.now());
+        let about = |what: &str| Occasion::of(client).what(what);
+        let added_notice = message.map(|(kind, name)| self.notice(&user, kind, about(name)));
+        let removed_notice = removed.as_ref().filter(|former| former.notifies);
+        let removed_notice = removed_notice
+            .map(|own| self.notice(&user, MessageKind::FactorRemoved, about(own.kind)));
+        let notices: Vec<_> = added_notice.into_iter().chain(removed_notice).collect();
+        let mails: Vec<_> = notices.iter().flat_map(ChangeNotices::rows).collect();
         let write = |own: &User| {
             own.is_active().then(|| AccountWrites {
                 requires: session.map(Requirement::session).into_iter().collect(),
@@ -353,6 +361,7 @@ impl Core {
                 dependents: removal.dependents.clone(),
                 end: removal.end.clone(),
                 ended: Some(ended.clone()),
+                mails: mails.clone(),
                 end_challenges: change.revokes_sessions,
                 end_challenges_of: removal.forgets_devices.then_some(ChallengeKind::TrustedDevice),
                 ..AccountWrites::new(own.clone())
@@ -379,16 +388,10 @@ impl Core {
         if let Some(kind) = added_kind {
             record(ADDED, kind);
         }
-        if let Some((kind, name)) = message {
-            self.notify(&user, kind, Occasion::of(client).what(name));
-        }
         if let Some(former) = &removed {
             record(REMOVED, former.kind);
-            if former.notifies {
-                let about = Occasion::of(client).what(former.kind);
-                self.notify(&user, MessageKind::FactorRemoved, about);
-            }
         }
+        notices.into_iter().for_each(ChangeNotices::send);
         Ok(row)
     }
 

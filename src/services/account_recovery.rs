@@ -99,11 +99,22 @@ impl Core {
             created_at: now,
             expires_at: after(available_at, DAY),
         };
+        let page = self.offered::<RecoveryPolicy>().map(|own| own.cancel_page.as_str());
+        let token = handle.to_token();
+        let link = self.mail_link("cancel-recovery", page.unwrap_or_default(), token.expose());
+        let letters = self.all_addresses(user).await.into_iter().map(|to| {
+            let letter = MailContent::new(MessageKind::RecoveryRequested, to);
+            let letter = letter.about(Occasion::of(client));
+            letter.with_token_link(link.clone(), LINK_MINUTES, &handle)
+        });
+        let notices = self.notices(user, letters);
+        let mails = notices.rows();
         let begin = |own: &User| {
             let is_same = own.email == request.address && own.email_verified_at.is_some();
             (own.is_active() && is_same).then(|| AccountWrites {
                 end_challenges_of: Some(ChallengeKind::Recovery),
                 challenges: vec![recovery.clone()],
+                mails: mails.clone(),
                 ..AccountWrites::new(own.clone())
             })
         };
@@ -114,14 +125,7 @@ impl Core {
         };
         let event = self.event(EventKind::RecoveryRequested).user(&user.id);
         self.events.record(event.session(session.id).client(client));
-        let page = self.offered::<RecoveryPolicy>().map(|own| own.cancel_page.as_str());
-        let token = handle.to_token();
-        let link = self.mail_link("cancel-recovery", page.unwrap_or_default(), token.expose());
-        for to in self.all_addresses(&user).await {
-            let letter = MailContent::new(MessageKind::RecoveryRequested, to);
-            let letter = letter.about(Occasion::of(client)).with_link(link.clone(), LINK_MINUTES);
-            self.notify_by(&user, letter);
-        }
+        notices.send();
         Ok(RequestedRecovery { user, issued, available_at })
     }
 

@@ -3,7 +3,7 @@
 use crate::{
     model::{FactorProof, User},
     session::IssuedTokens,
-    store::{Challenge, Credential, Dependents, EndSessions, Unmet},
+    store::{Challenge, Credential, Dependents, EndSessions, StoredMail, Unmet},
 };
 
 /// The writes that accompany a new credential.
@@ -17,6 +17,8 @@ pub(crate) struct Addition {
     pub(crate) put: Vec<Credential>,
     /// A challenge that must not exist yet.
     pub(crate) once: Option<Challenge>,
+    /// Messages to store, which are sent afterwards.
+    pub(crate) mails: Vec<StoredMail>,
 }
 
 /// The outcome of adding a credential on a session.
@@ -49,4 +51,6 @@ pub(crate) struct Removal {
     pub(crate) dependents: Vec<Dependents>,
     /// A challenge that must not exist yet.
     pub(crate) once: Option<Challenge>,
+    /// Messages to store, which are sent afterwards.
+    pub(crate) mails: Vec<StoredMail>,
 }

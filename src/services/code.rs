@@ -5,7 +5,6 @@ use serde_json::{Map, Value, json};
 
 use super::{
     CodePolicy, Pending,
-    greeting::greeted_name,
     methods::{known_methods, offers_email_code},
 };
 use crate::{
@@ -273,29 +272,6 @@ impl Core {
 
     pub(crate) fn code_policy(&self) -> Result<&CodePolicy, AuthError> {
         self.codes().ok_or_else(|| ErrorKind::NotFound.into())
-    }
-
-    /// Sends a security email to a user. The result is not reported.
-    pub(crate) fn notify(&self, user: &User, kind: MessageKind, about: Occasion) {
-        if let Some(to) = &user.email {
-            self.notify_by(user, MailContent::new(kind, to.clone()).about(about));
-        }
-    }
-
-    /// Like `notify`, for a message to an email address that may no longer be that of the user.
-    pub(crate) fn notify_by(&self, user: &User, letter: MailContent) {
-        let Some(outbox) = self.outbox.as_ref().filter(|_| self.notices) else { return };
-        let mut letter = letter.in_language(locale_of(user));
-        letter.words = self.words_of(letter.kind);
-        if letter.kind == MessageKind::NewDevice {
-            letter.name = greeted_name(user).filter(|_| user.email.as_ref() == Some(&letter.to));
-        }
-        letter.about.at.get_or_insert(whole_millis(self.clock.now()));
-        let sent = outbox.place().and_then(|place| place.send(&letter));
-        if sent.is_err() {
-            let event = self.event(EventKind::MailFailed).user(&user.id);
-            self.events.record(event.reason(letter.kind.as_str()));
-        }
     }
 }
 

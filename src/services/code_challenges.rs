@@ -325,7 +325,8 @@ fn deliver(
     let notice = stored.notice.as_ref().and_then(|notice| Notice::read(core, notice));
     match notice.zip(counted.into_mail_place()) {
         Some((notice, place)) => {
-            notice.in_language_or(stored.locale.as_deref()).queue(core, client, place)
+            let notice = notice.in_language_or(stored.locale.as_deref());
+            notice.queue_in_memory(core, client, place)
         }
         None => Ok(()),
     }

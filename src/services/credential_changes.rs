@@ -24,13 +24,14 @@ impl Core {
         credential: &Credential,
         addition: Addition,
     ) -> Result<AddedCredential, AuthError> {
-        let Addition { at_most, proof, put, once } = addition;
+        let Addition { at_most, proof, put, once, mails } = addition;
         let write = |own: &User| {
             own.is_active().then(|| AccountWrites {
                 add: Some(credential.clone()),
                 add_at_most: at_most,
                 put: put.clone(),
                 challenges: once.iter().cloned().collect(),
+                mails: mails.clone(),
                 ..AccountWrites::new(own.clone())
             })
         };
@@ -119,6 +120,7 @@ impl Core {
                 ended: Some(ended.clone()),
                 end_challenges_of: removal.forgets_devices.then_some(ChallengeKind::TrustedDevice),
                 challenges: removal.once.iter().cloned().collect(),
+                mails: removal.mails.clone(),
                 ..AccountWrites::new(own.clone())
             };
             if !removal.renews {

@@ -382,7 +382,7 @@ impl Prepared {
         match place {
             Reserved::Custom(place, deliver) => {
                 let id = URL_SAFE_NO_PAD.encode(random::bytes::<16>()?);
-                place.deliver(delivery.name, id, move || deliver(message.clone()));
+                place.deliver(delivery.name, id, None, move || deliver(message.clone()));
                 Ok(())
             }
             Reserved::Mail(place, kind, words) => {

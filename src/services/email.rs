@@ -24,7 +24,6 @@ use crate::{
     },
 };
 
-const UNDO_LIFE: Duration = Duration::from_secs(7 * 24 * 3600);
 /// The policy of reset links if the flow for password resets is not registered.
 const RESETS: ResetPolicy = ResetPolicy { lifetime: Duration::from_secs(30 * 60), attempts: 10 };
 
@@ -72,10 +71,19 @@ impl Core {
         data.insert("undo".to_owned(), json!(snapshot));
         let letter = Letterhead { kind: MessageKind::EmailChangeCode, to: new, user: Some(user) };
         let prepared = self.prepare(Asked { kind, letter, decoy: false, data, client }).await?;
-        let undo = snapshot.map(|own| Ok::<_, AuthError>((self.undo_link(&user.id, &own)?, own)));
+        let undo = snapshot.map(|own| {
+            Ok::<_, AuthError>((self.undo_link(&user.id, own.number, json!({ "undo": own }))?, own))
+        });
         let undo = undo.transpose()?;
-        let links = undo.iter().map(|((challenge, _), _)| challenge);
+        let links = undo.iter().map(|(undo, _)| &undo.challenge);
         let challenges: Vec<_> = prepared.challenge().into_iter().chain(links).cloned().collect();
+        let letter = undo.map(|(undo, snapshot)| {
+            let about = Occasion::of(client).what(new.as_str());
+            let letter = MailContent::new(MessageKind::EmailChangeRequested, snapshot.former);
+            undo.add_to(letter.about(about))
+        });
+        let notices = self.notices(user, letter);
+        let mails = notices.rows();
         let request = |own: &User| {
             let is_same = own.email == user.email
                 && own.email_verified_at.is_some() == user.email_verified_at.is_some();
@@ -83,22 +91,18 @@ impl Core {
                 requires: vec![Requirement::session(session)],
                 end_challenges_of: Some(kind),
                 challenges: challenges.clone(),
+                mails: mails.clone(),
                 ..AccountWrites::new(own.clone())
             })
         };
         let Applied::Done(_) = self.users.apply(&user.id, &request).await? else {
             return Err(ErrorKind::InvalidToken.into());
         };
-        let pending = prepared.send()?;
+        let pending = prepared.send();
         let event = self.event(EventKind::EmailChangeRequested).user(&user.id);
         self.events.record(event.session(session.id).client(client));
-        if let Some(((_, link), snapshot)) = undo {
-            let about = Occasion::of(client).what(new.as_str());
-            let letter =
-                MailContent::new(MessageKind::EmailChangeRequested, snapshot.former).about(about);
-            self.notify_by(user, letter.with_link(link, 0));
-        }
-        Ok(pending)
+        notices.send();
+        pending
     }
 
     /// Applies a change whose code was verified, on the session that requested it.
@@ -114,9 +118,18 @@ impl Core {
         let new = challenge.address.clone().ok_or_else(expired)?;
         let former: Option<Email> = read(&challenge.data, "former")?;
         let snapshot: Option<Snapshot> = read(&challenge.data, "undo")?;
-        let undo = snapshot.map(|own| Ok::<_, AuthError>((self.undo_link(&user.id, &own)?, own)));
+        let undo = snapshot.map(|own| {
+            Ok::<_, AuthError>((self.undo_link(&user.id, own.number, json!({ "undo": own }))?, own))
+        });
         let undo = undo.transpose()?;
-        let challenges: Vec<_> = undo.iter().map(|((challenge, _), _)| challenge.clone()).collect();
+        let challenges: Vec<_> = undo.iter().map(|(undo, _)| undo.challenge.clone()).collect();
+        let letter = undo.map(|(undo, snapshot)| {
+            let about = Occasion::of(client).what(snapshot.to.as_str());
+            let letter = MailContent::new(MessageKind::EmailChanged, snapshot.former).about(about);
+            undo.add_to(letter)
+        });
+        let notices = self.notices(user, letter);
+        let mails = notices.rows();
         let proof = FactorProof::new(Factor::EmailCode, now);
         let change = |own: &User| {
             if !own.is_active() || own.email != former {
@@ -132,6 +145,7 @@ impl Core {
                 end: EndSessions::Others(session.id),
                 end_challenges: true,
                 challenges: challenges.clone(),
+                mails: mails.clone(),
                 ..AccountWrites::new(after)
             })
         };
@@ -144,11 +158,7 @@ impl Core {
             Err(_) => return Err(expired()),
         };
         self.events.record(self.event(EventKind::EmailChanged).user(&user.id));
-        if let Some(((_, link), snapshot)) = undo {
-            let about = Occasion::of(client).what(snapshot.to.as_str());
-            let letter = MailContent::new(MessageKind::EmailChanged, snapshot.former).about(about);
-            self.notify_by(user, letter.with_link(link, 0));
-        }
+        notices.send();
         let (changed, issued) = changed.ok_or(ErrorKind::InvalidToken)?;
         Ok(Outcome::complete(changed, issued))
     }
@@ -309,28 +319,5 @@ impl Core {
             credentials: own.map(|own| own.id).collect(),
             keys: keys.iter().map(|key| key.id.to_string()).collect(),
         }))
-    }
-
-    fn undo_link(
-        &self,
-        user: &UserId,
-        snapshot: &Snapshot,
-    ) -> Result<(Challenge, String), AuthError> {
-        let handle = OneTimeToken::random(TokenPurpose::Link)?;
-        let now = whole_millis(self.clock.now());
-        let challenge = Challenge {
-            id: handle.digest(),
-            kind: ChallengeKind::EmailUndo,
-            user_id: Some(user.clone()),
-            address: None,
-            code: None,
-            tries: snapshot.number,
-            data: json!({ "undo": snapshot }),
-            created_at: now,
-            expires_at: after(now, UNDO_LIFE),
-        };
-        let link =
-            self.mail_link("undo-email-change", "/undo-email-change", handle.to_token().expose());
-        Ok((challenge, link))
     }
 }

@@ -6,6 +6,7 @@ use quick_cache::sync;
 
 use crate::{
     crypto::digest::Digest,
+    measure,
     model::{ApiKey, KeyOwner, UserId},
     session::SessionOptions,
     store::{AccountStore, CacheScope, InvalidationClock, ReadStart, ReadVersion, WithUser},
@@ -44,10 +45,12 @@ impl KeyCache {
 
     /// Returns the key of this hash with its user, if it is cached and valid.
     pub(super) fn find(&self, hash: &Digest) -> Option<WithUser<ApiKey>> {
-        let entry = self.entries.get(hash.as_bytes())?;
         let now = self.changes.now();
-        let is_valid = now < entry.until && self.changes.is_current(&entry.reading, now);
-        is_valid.then(|| entry.found.clone())
+        let entry = self.entries.get(hash.as_bytes());
+        let entry =
+            entry.filter(|entry| now < entry.until && self.changes.is_current(&entry.reading, now));
+        measure::cache_lookup("api_key", entry.is_some());
+        entry.map(|entry| entry.found.clone())
     }
 
     /// Starts to fetch a key that is to be cached; `None` if it cannot be cached now.

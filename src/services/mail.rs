@@ -14,7 +14,7 @@ use crate::{
     error::{AuthError, ErrorKind},
     event::EventKind,
     hook::Purpose,
-    mail::{MailContent, MessageKind, Occasion, outbox::Place},
+    mail::{LinkChallenge, MailContent, MessageKind, Occasion, outbox::Place},
     model::{Email, User, UserId},
 };
 
@@ -177,9 +177,7 @@ impl Notice {
     pub(super) fn read(core: &Core, stored: &Value) -> Option<Self> {
         let StoredNotice { kind, to, user, locale, values } =
             serde_json::from_value(stored.clone()).ok()?;
-        let registered = core.offered::<Messages>().into_iter().flat_map(|own| own.0.keys());
-        let mut kinds = MessageKind::ALL.iter().chain(registered);
-        let kind = *kinds.find(|own| own.as_str() == kind)?;
+        let kind = core.message_kind(&kind)?;
         Some(Self { kind, to, user, locale, values, link: None })
     }
 
@@ -189,18 +187,41 @@ impl Notice {
         self
     }
 
-    /// Queues the message at a reserved place. With a link, its challenge is created off the
-    /// request path.
-    pub(super) fn queue(self, core: &Core, client: &Client, place: Place) -> Result<(), AuthError> {
-        let Some(to) = self.to else { return Ok(()) };
+    /// Queues the message at a reserved place, only in memory: it is sent in place of a code, which is
+    /// not stored either.
+    pub(super) fn queue_in_memory(
+        self,
+        core: &Core,
+        client: &Client,
+        place: Place,
+    ) -> Result<(), AuthError> {
+        match self.letter(core, client) {
+            Some(letter) => place.send(&letter),
+            None => Ok(()),
+        }
+    }
+
+    /// Returns the message without its link, or `None` without a recipient.
+    fn letter(&self, core: &Core, client: &Client) -> Option<MailContent> {
+        let to = self.to.clone()?;
         let about = Occasion::of(client.info()).at(whole_millis(core.clock.now()));
-        let mut letter = MailContent::new(self.kind, to.clone()).about(about);
+        let letter = MailContent::new(self.kind, to).about(about);
         // A user who is the recipient may be another person than the client.
         let requested = client.info().language.as_deref().filter(|_| self.user.is_none());
-        letter = letter.in_language(self.locale.as_deref().or(requested));
+        let mut letter = letter.in_language(self.locale.as_deref().or(requested));
         letter.words = core.words_of(self.kind);
-        letter.values = self.values;
-        let Some(link) = self.link.transpose()? else { return place.send(&letter) };
+        letter.values = self.values.clone();
+        Some(letter)
+    }
+
+    /// Queues the message at a reserved place. With a link, its challenge is created off the
+    /// request path.
+    fn queue(self, core: &Core, client: &Client, place: Place) -> Result<(), AuthError> {
+        let Some(letter) = self.letter(core, client) else { return Ok(()) };
+        let to = letter.to.clone();
+        let Some(link) = self.link.transpose()? else {
+            return place.send_stored(&letter, self.user.as_ref());
+        };
         let NoticeLink { tokens, user, stored, page } = link;
         let mut stored = stored.requested_by(client);
         stored.recipient = Some(to.as_str().to_owned());
@@ -208,12 +229,20 @@ impl Notice {
         let core = core.shared().ok_or(ErrorKind::Unavailable)?;
         let event = core.event(EventKind::MailFailed).reason(self.kind.as_str());
         let event = self.user.iter().fold(event, |event, user| event.user(user));
+        let owner = self.user;
         tokio::spawn(async move {
             let sent = async {
                 let (key, _) = tokens.insert(&core, user.as_ref(), &stored).await?;
                 let minutes = tokens.options.lifetime.as_secs().div_ceil(60);
-                let link = format!("{}{page}#token={}", core.origins.of_links(), &*key.text);
-                place.send(&letter.with_link(link, minutes))
+                let start = format!("{}{page}#token=", core.origins.of_links());
+                let mut letter = letter.with_link(format!("{start}{}", &*key.text), minutes);
+                // A handle that is typed has the form of its kind.
+                letter.challenge = (!tokens.options.is_typed).then_some(LinkChallenge {
+                    id: key.id,
+                    start,
+                    is_replaced: true,
+                });
+                place.send_stored(&letter, owner.as_ref())
             };
             if let Err(error) = sent.await {
                 tracing::warn!(cause = %error, "the link of a message was not created");
@@ -225,6 +254,13 @@ impl Notice {
 }
 
 impl Core {
+    /// Returns the kind of message with this name, if it is known or a flow registered it.
+    pub(super) fn message_kind(&self, name: &str) -> Option<MessageKind> {
+        let registered = self.offered::<Messages>().into_iter().flat_map(|own| own.0.keys());
+        let mut kinds = MessageKind::ALL.iter().chain(registered);
+        kinds.find(|own| own.as_str() == name).copied()
+    }
+
     /// Returns the text of a message that a flow registered.
     pub(super) fn words_of(&self, kind: MessageKind) -> Option<crate::mail::MessageText> {
         self.offered::<Messages>().and_then(|own| own.0.get(&kind)).copied()

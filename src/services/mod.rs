@@ -59,11 +59,13 @@ mod second_step;
 mod session_credentials;
 mod sign_in;
 mod sign_up;
+mod stored_mails;
 mod ticket;
 mod token_challenges;
 mod token_options;
 mod token_references;
 mod two_step;
+mod undo_link;
 mod unverifiable;
 mod usernames;
 mod verify;
@@ -112,7 +114,7 @@ pub use mail::{Mail, Notice};
 pub(crate) use methods::methods_of;
 pub use new_account::NewAccount;
 pub use new_event::NewEvent;
-pub(crate) use notice::NoticeSink;
+pub(crate) use notice::{ChangeNotices, NoticeSink};
 pub(crate) use outcome::Begun;
 pub use outcome::{Outcome, Pending, PendingChallenge, SignInOutcome, SignedIn, Tokens};
 #[cfg(feature = "totp")]
@@ -155,6 +157,7 @@ use crate::{
     hook::{AnyHook, HookError, RequestMembers, SignUpDraft},
     limit::Limits,
     mail::{outbox::Outbox, queue::Queue},
+    measure,
     model::{ClientInfo, Factor, User, UsernameRules},
     network::Proxies,
     origin::Origins,
@@ -212,6 +215,7 @@ pub(crate) struct Core {
 impl Core {
     /// Completes the configuration.
     pub(crate) fn complete(&self, offers: Offers) {
+        measure::describe();
         // Completed once, by `build`.
         let _completed = self.offers.set(offers);
     }

@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     crypto::token::AccessToken,
+    measure,
     model::{Session, SessionId, User},
     store::{InvalidationClock, ReadStart},
 };
@@ -99,7 +100,9 @@ impl Cache {
     /// Returns the state of changes before a session is fetched, or `None` if it must not be
     /// cached.
     pub(super) fn begin(&self) -> Option<ReadStart> {
-        self.changes.is_leased(self.changes.now()).then(|| self.changes.start_read())
+        let is_leased = self.changes.is_leased(self.changes.now());
+        measure::lease_held(is_leased);
+        is_leased.then(|| self.changes.start_read())
     }
 
     /// Returns the validity and the memory size of a cache entry.

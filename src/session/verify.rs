@@ -15,9 +15,13 @@ use crate::{
     error::AuthError,
     event::{Event, EventKind},
     flight::Turn,
+    measure,
     model::{Session, SessionId, Transport, User},
     store::{CacheScope, ReadStart},
 };
+
+/// The name of the cache in metrics.
+const CACHE: &str = "session";
 
 impl Sessions {
     /// Returns the session and user of an access token. A [cached](super::CacheOptions) session
@@ -29,7 +33,9 @@ impl Sessions {
     /// is not an error but [`TokenVerification::Rejected`].
     pub async fn verify(&self, token: &AccessToken) -> Result<TokenVerification, AuthError> {
         let Some(cache) = &self.cache else { return self.read(token, None).await };
-        if let Some(found) = self.with_user(cache.find(token, self.clock.now())).await? {
+        let found = self.with_user(cache.find(token, self.clock.now())).await?;
+        measure::cache_lookup(CACHE, found.is_some());
+        if let Some(found) = found {
             return Ok(found);
         }
         let Some(began) = cache.begin() else { return self.read(token, None).await };
@@ -46,7 +52,10 @@ impl Sessions {
     /// queried.
     pub(crate) fn known(&self, token: &AccessToken) -> Option<Arc<AuthenticatedSession>> {
         match self.cache.as_ref()?.find(token, self.clock.now())? {
-            Who::Whole(resolved) => Some(resolved),
+            Who::Whole(resolved) => {
+                measure::cache_lookup(CACHE, true);
+                Some(resolved)
+            }
             Who::Session(_) => None,
         }
     }

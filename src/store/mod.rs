@@ -16,6 +16,7 @@ mod event;
 mod key;
 mod lease;
 mod limit;
+mod mail;
 #[allow(unnameable_types, reason = "seals the storage traits")]
 pub(crate) mod sealed;
 mod session;
@@ -45,6 +46,7 @@ pub(crate) use event::first_id_at;
 pub use event::{DeletedUser, EventQuery, EventStore, StoredEvent};
 pub use key::KeyStore;
 pub use limit::{Allowance, Count, GrowingDelay, LimitRule, LimitStore};
+pub use mail::{MailStore, StoredMail};
 pub use session::{
     AccessTokenRow, FormerLineage, InsertOptions, SessionRow, SessionStore, Unreadable, WatchedRow,
     WithUser,
@@ -83,6 +85,7 @@ pub trait Store:
     + AccountFlagStore
     + KeyStore
     + EventStore
+    + MailStore
 {
     /// Returns this store with users in a table of the application.
     ///

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use super::{
     AccountFlags, Challenge, ChallengeKind, Creation, Credential, CredentialKind, CredentialUpdate,
-    SessionLimit, SessionRow,
+    SessionLimit, SessionRow, StoredMail,
 };
 use crate::{
     crypto::digest::Digest,
@@ -61,6 +61,8 @@ pub struct AccountWrites {
     pub end_recoveries: Option<u32>,
     /// Challenges to insert.
     pub challenges: Vec<Challenge>,
+    /// Messages to store, which are sent once the transition is committed.
+    pub mails: Vec<StoredMail>,
     /// The session to insert, or whose tokens are replaced.
     pub session: Option<SessionWrite>,
     /// The status to store for a user whose record is in another store.
@@ -298,6 +300,7 @@ impl AccountWrites {
             end_undo_links: None,
             end_recoveries: None,
             challenges: Vec::new(),
+            mails: Vec::new(),
             session: None,
             standing: None,
             created: None,

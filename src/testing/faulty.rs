@@ -18,8 +18,8 @@ use crate::{
         CacheScope, Challenge, ChallengeKind, ChallengeStore, Count, CreateUserOutcome, Creation,
         Credential, CredentialKind, CredentialStore, CredentialUpdate, Decide, DeletedUser, EditFn,
         EditOutcome, EventQuery, EventStore, InsertOptions, InvalidationClock, KeyStore, LimitRule,
-        LimitStore, SessionRow, SessionStore, Store, StoreError, StoredEvent, Unreadable,
-        UserTable, UserTableError, WatchedRow, WithUser, sealed::Sealed,
+        LimitStore, MailStore, SessionRow, SessionStore, Store, StoreError, StoredEvent,
+        StoredMail, Unreadable, UserTable, UserTableError, WatchedRow, WithUser, sealed::Sealed,
     },
 };
 
@@ -250,6 +250,16 @@ faulty! {
         async fn anonymize_events(&self, user: &UserId, until: Timestamp, after: &str, batch: u32) -> Option<String>;
         async fn note_checked(&self, user: &UserId, at: Timestamp, checked_to: &str) -> ();
         async fn remove_deleted_user(&self, user: &UserId, at: Timestamp) -> ();
+    }
+    MailStore {
+        async fn insert_mail(&self, mail: &StoredMail) -> ();
+        async fn claim_mails(&self, now: Timestamp, until: Timestamp, at_most: u32) -> Vec<StoredMail>;
+        async fn reschedule_mail(&self, id: &str, from: Timestamp, to: Timestamp) -> bool;
+        async fn remove_mail(&self, id: &str) -> ();
+        async fn copy_link(&self, user: &UserId, link: &Digest, copy: &Digest, now: Timestamp) -> bool;
+        async fn replace_link(&self, mail: &str, link: &Digest, new: &Digest, now: Timestamp) -> bool;
+        async fn sweep_mails(&self, before: Timestamp, batch: u32) -> u64;
+        fn keeps_mails(&self) -> bool;
     }
 }
 

@@ -35,6 +35,13 @@ impl Running {
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut first_line).unwrap();
         Self { child, first_line: first_line.trim_end().to_owned() }
     }
+
+    /// Ends the program by Ctrl-C, and returns whether it ended in an orderly way.
+    fn interrupt(mut self) -> bool {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+        self.child.wait().unwrap().success()
+    }
 }
 
 impl Drop for Running {
@@ -63,7 +70,7 @@ async fn quickstart_signs_users_in_and_survives_a_restart() {
     assert_eq!(client.post_form("/account/sign-up", &form).await.header("location"), "/");
     let greeting = client.get("/").await;
     assert!(greeting.body.starts_with(b"Hello, "));
-    drop(running);
+    assert!(running.interrupt(), "the program ends in an orderly way");
 
     let _running = Running::start("quickstart", &environment);
     assert_eq!(client.get("/").await.body, greeting.body, "the session survived");
@@ -121,6 +128,7 @@ fn quickstart_has_at_most_twenty_five_lines_and_no_html() {
         let lines = program.lines().filter(is_code).count();
         assert!(lines <= 25, "{lines} lines: {program}");
         assert!(!program.contains("html") && !program.contains("Html"), "{program}");
+        assert!(program.contains(".with_graceful_shutdown(") && program.contains("auth.shutdown("));
     }
     assert!(
         listing.contains(".trusted_proxy("),

@@ -306,6 +306,68 @@ async fn passkeys_are_left_out_at_ip_addresses_and_work_beside_them() {
     assert!(secure.build().unwrap_err().to_string().contains("domain name"));
 }
 
+/// A phone in the local network signs in at the named address, and passkeys are left out there.
+#[tokio::test]
+async fn development_origin_of_a_private_address_is_trusted_with_a_warning() {
+    let (local, phone) = ("http://localhost:3000", "http://192.168.1.20:3000");
+    let log = crate::requests::Log::default();
+    let lines = log.clone();
+    let subscriber = tracing_subscriber::fmt().with_writer(move || lines.clone()).finish();
+    let guard = tracing::subscriber::set_default(subscriber);
+    let auth = builder().await.origin(local).development_origin(phone).link_origin(phone);
+    let auth = auth.flow(password()).flow(Passkeys::new("Example")).build().unwrap();
+    drop(guard);
+    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let warning = log.lines().find(|line| line.contains("the development origin"));
+    let warning = warning.expect("a warning");
+    assert!(warning.contains("WARN") && warning.contains(phone), "{warning}");
+
+    let anywhere = client(&auth);
+    let own = anywhere.clone().with("origin", phone);
+    assert_eq!(sign_up(&own, "ada@example.com").await.status, 201);
+    assert_eq!(own.get("/auth/session").await.status, 200);
+    let names: Vec<_> = own.cookies().into_iter().map(|(name, _)| name).collect();
+    assert!(names.iter().any(|name| name == "auth"), "without `__Host-`: {names:?}");
+    for other in ["http://192.168.1.21:3000", "http://192.168.1.20:3001", "http://192.168.1.20"] {
+        let refused = anywhere.clone().with("origin", other);
+        let refused = refused.post("/auth/sign-out", json!({})).await;
+        assert_eq!(refused.code(), "cross_origin", "{other}");
+    }
+    assert_eq!(own.post("/auth/sign-out", json!({})).await.status, 204);
+    assert_eq!(uses_passkey(&auth, local).await, (201, 200));
+    assert_eq!(uses_passkey(&auth, phone).await, (422, 401));
+}
+
+#[tokio::test]
+async fn development_origin_is_private_and_never_beside_https() {
+    for origin in [
+        "http://203.0.113.9:3000",
+        "https://192.168.1.20:3000",
+        "http://app.example.com",
+        "http://localhost:3000",
+        "http://192.168.1.20:3000/",
+        "http://192.168.1.20:80",
+        "192.168.1.20:3000",
+        "http://[2001:db8::1]:3000",
+    ] {
+        let auth = builder().await.origin("http://localhost:3000").development_origin(origin);
+        let error = auth.flow(password()).build().unwrap_err().to_string();
+        assert!(error.contains(&format!("{origin:?}")), "{error}");
+        assert!(error.contains("http://192.168.1.20:3000"), "{error}");
+    }
+    for origin in ["http://10.0.0.5", "http://172.20.10.2:3000", "http://[fd00::5]:3000"] {
+        let auth = builder().await.origin("http://localhost:3000").development_origin(origin);
+        auth.flow(password()).build().unwrap();
+        let auth = builder().await.origin(APP).development_origin(origin);
+        let error = auth.flow(password()).build().unwrap_err().to_string();
+        assert!(error.contains(origin) && error.contains(APP), "{error}");
+        let auth = builder().await.origin(origin).flow(password());
+        assert!(auth.build().unwrap_err().to_string().contains("use https"), "{origin}");
+    }
+    let alone = builder().await.development_origin("http://10.0.0.5").flow(password());
+    assert!(alone.build().unwrap_err().to_string().contains("no origin"));
+}
+
 /// Knows one password, or is not available.
 struct List(Option<&'static str>);
 

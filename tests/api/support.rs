@@ -195,6 +195,7 @@ impl Database {
                     "auth_credentials",
                     "auth_challenges",
                     "auth_limits",
+                    "auth_outbox",
                 ] {
                     let sql = format!("SELECT row_to_json(t)::text FROM {name}.{table} t");
                     let sql = sqlx::query(sqlx::AssertSqlSafe(sql));

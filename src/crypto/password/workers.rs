@@ -9,6 +9,7 @@ use std::{
 };
 
 use super::memory::Memory;
+use crate::measure;
 
 /// A unit of work that runs on a worker with the memory of that worker.
 pub(super) trait Job: Send {
@@ -68,7 +69,8 @@ impl Workers {
         if is_first {
             state.turns.push_back(whose);
         }
-        state.waiting += 1;
+        let waiting = state.waiting + 1;
+        state.set_waiting(waiting);
         if state.resting < state.waiting && state.threads < self.0.most {
             let shared = Arc::clone(&self.0);
             let began = thread::Builder::new().name("authlayer-hash".to_owned()).spawn(move || {
@@ -148,7 +150,8 @@ impl State {
                 self.turns.push_back(whose);
             }
             let Some(job) = job else { continue };
-            self.waiting -= 1;
+            let waiting = self.waiting - 1;
+            self.set_waiting(waiting);
             if !job.is_abandoned() {
                 return Some(job);
             }
@@ -162,13 +165,21 @@ impl State {
         self.queues.retain(|_, queue| !queue.is_empty());
         let queues = &self.queues;
         self.turns.retain(|whose| queues.contains_key(whose));
-        self.waiting = self.queues.values().map(VecDeque::len).sum();
+        let waiting = self.queues.values().map(VecDeque::len).sum();
+        self.set_waiting(waiting);
     }
 
     fn forget_all(&mut self) {
         self.queues.clear();
         self.turns.clear();
-        self.waiting = 0;
+        self.set_waiting(0);
+    }
+
+    fn set_waiting(&mut self, waiting: usize) {
+        let change = waiting.checked_signed_diff(self.waiting);
+        let change = change.and_then(|change| i32::try_from(change).ok());
+        measure::hashes_waiting(change.unwrap_or_default());
+        self.waiting = waiting;
     }
 }
 

@@ -53,11 +53,14 @@ impl AccountService {
                 remove = Remove::One { kind, id, sign_in: Vec::new() };
             }
         }
+        let notice = core.notice(user, MessageKind::TwoStepChanged, Occasion::of(client));
+        let mails = notice.rows();
         let write = |own: &User| {
             own.is_active().then(|| AccountWrites {
                 requires: vec![Requirement::session(session)],
                 remove: remove.clone(),
                 put: put.clone(),
+                mails: mails.clone(),
                 ..AccountWrites::new(own.clone())
             })
         };
@@ -67,7 +70,7 @@ impl AccountService {
         let event = core.event(EventKind::TwoStepChanged).user(&user.id).session(session.id);
         let event = event.client(client);
         core.events.record(event.reason(if enabled { "on" } else { "off" }));
-        core.notify(user, MessageKind::TwoStepChanged, Occasion::of(client));
+        notice.send();
         Ok(enabled)
     }
 

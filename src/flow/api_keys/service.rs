@@ -10,7 +10,7 @@ use crate::{
     event::{EventKind, record_act},
     mail::{MessageKind, Occasion},
     model::{ApiKey, ApiKeyId, ClientInfo, KeyOwner, Session, User, UserId},
-    services::{BearerTokens, Core},
+    services::{BearerTokens, ChangeNotices, Core},
     store::{AccountWrites, Applied, NewKey, Requirement, Unmet},
 };
 
@@ -123,13 +123,17 @@ impl ApiKeyService {
             last_used_at: None,
         };
         let new = NewKey { key: key.clone(), hash, at_most: self.options.most };
+        let about = Occasion::of(client).what(key.name.as_str());
+        let notice = user.as_ref().map(|user| core.notice(user, MessageKind::ApiKeyCreated, about));
         match &user {
             None => drop(core.keys.insert_key(&key, &new.hash).await?),
             Some(user) => {
+                let mails = notice.iter().flat_map(ChangeNotices::rows).collect::<Vec<_>>();
                 let write = |own: &User| {
                     own.is_active().then(|| AccountWrites {
                         requires: session.iter().map(|own| Requirement::session(own)).collect(),
                         key: Some(new.clone()),
+                        mails: mails.clone(),
                         ..AccountWrites::new(own.clone())
                     })
                 };
@@ -147,15 +151,14 @@ impl ApiKeyService {
         }
         let event = core.event(EventKind::ApiKeyCreated);
         match &user {
-            Some(user) => {
-                match session {
-                    Some(_) => core.events.record(event.user(&user.id).client(client)),
-                    None => record_act(&*core.events, event.user(&user.id), None),
-                }
-                let about = Occasion::of(client).what(key.name.as_str());
-                core.notify(user, MessageKind::ApiKeyCreated, about);
-            }
+            Some(user) => match session {
+                Some(_) => core.events.record(event.user(&user.id).client(client)),
+                None => record_act(&*core.events, event.user(&user.id), None),
+            },
             None => record_act(&*core.events, event, None),
+        }
+        if let Some(notice) = notice {
+            notice.send();
         }
         Ok((key, plain))
     }

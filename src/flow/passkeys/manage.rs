@@ -185,7 +185,10 @@ impl PasskeyService {
         let authority = own.second_factor.unwrap_or(Authority::Fresh);
         let once = self.core.recovery_use(authority, session, Replacement::Add, factor).await?;
         let at_most = Some(self.options.most);
-        let addition = Addition { at_most, proof, once, ..Addition::default() };
+        let about = Occasion::of(client).what(kept.described());
+        let notice = self.core.notice(user, MessageKind::FactorAdded, about);
+        let mails = notice.rows();
+        let addition = Addition { at_most, proof, once, mails, ..Addition::default() };
         let by_recovery = addition.once.is_some();
         let added = self.core.add_credential(session, &credential, addition).await?;
         let (_, issued) = match added.added() {
@@ -200,8 +203,7 @@ impl PasskeyService {
             if kept.second_factor { EventKind::SecurityKeyAdded } else { EventKind::PasskeyAdded };
         let event = self.core.event(kind).user(&user.id);
         self.core.events.record(event.session(session.id));
-        let about = Occasion::of(client).what(kept.described());
-        self.core.notify(user, MessageKind::FactorAdded, about);
+        notice.send();
         Ok((credential, issued))
     }
 
@@ -293,7 +295,8 @@ impl PasskeyService {
         let (about, factor) = (Occasion::of(client).what(kept.described()), kept.factor());
         let removal = self.core.factor_removal(user, Some(session), gone, factor).await?;
         let once = self.core.recovery_use(authority, session, Replacement::Remove, factor).await?;
-        let removal = Removal { renews, once, ..removal };
+        let notice = self.core.notice(user, MessageKind::FactorRemoved, about);
+        let removal = Removal { renews, once, mails: notice.rows(), ..removal };
         let issued = self.core.remove_credential(session, gone, removal).await?;
         let kind = match kept.second_factor {
             true => EventKind::SecurityKeyRemoved,
@@ -301,7 +304,7 @@ impl PasskeyService {
         };
         let event = self.core.event(kind).user(&user.id);
         self.core.events.record(event.session(session.id));
-        self.core.notify(user, MessageKind::FactorRemoved, about);
+        notice.send();
         Ok(issued)
     }
 

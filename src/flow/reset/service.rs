@@ -82,10 +82,11 @@ impl PasswordResetService {
             let link = core.mail_link("reset", &self.options.page, handle.to_token().expose());
             let minutes = self.options.lifetime.as_secs().div_ceil(60);
             let about = Occasion::of(client).at(now);
-            let letter =
-                MailContent::new(MessageKind::ResetLink, to).with_link(link, minutes).about(about);
+            let letter = MailContent::new(MessageKind::ResetLink, to).about(about);
+            let letter = letter.with_token_link(link, minutes, &handle);
             let locale = user.user_metadata.get("locale").and_then(Value::as_str);
-            place.send(&letter.in_language(locale.or(client.language.as_deref())))?;
+            let letter = letter.in_language(locale.or(client.language.as_deref()));
+            place.send_stored(&letter, Some(&user.id))?;
             let event = core.event(EventKind::PasswordResetRequested).user(&user.id);
             core.events.record(event.client(client));
         }

@@ -236,8 +236,10 @@ impl TotpService {
         // An app that a recovery allowed counts only after it was verified.
         let proof = FactorProof::new(Factor::Totp, now).on(Basis::Enrolled);
         let proof = authority.is_fresh().then_some(proof);
-        let addition =
-            Addition { at_most: Some(MAX_PER_USER), proof, put: set.into_iter().collect(), once };
+        let about = Occasion::of(client).what(named(&app));
+        let notice = core.notice(user, MessageKind::FactorAdded, about);
+        let (at_most, put, mails) = (Some(MAX_PER_USER), set.into_iter().collect(), notice.rows());
+        let addition = Addition { at_most, proof, put, once, mails };
         let added = core.add_credential(session, &credential, addition).await?;
         let (_, issued) = match added.added() {
             Ok(added) => added,
@@ -250,8 +252,7 @@ impl TotpService {
             let event = core.event(EventKind::RecoveryCodesCreated).user(&user.id);
             core.events.record(event.session(session.id).client(client));
         }
-        let about = Occasion::of(client).what(named(&app));
-        core.notify(user, MessageKind::FactorAdded, about);
+        notice.send();
         Ok((TotpRegistration { totp: view(&credential, &app), recovery_codes }, issued))
     }
 
@@ -295,11 +296,13 @@ impl TotpService {
         let (row, app) = found.ok_or(ErrorKind::NotFound)?;
         let removal = core.factor_removal(user, Some(session), &row, Factor::Totp).await?;
         let once = core.recovery_use(authority, session, Replacement::Remove, Factor::Totp).await?;
-        let removal = Removal { once, ..removal };
+        let about = Occasion::of(client).what(named(&app));
+        let notice = core.notice(user, MessageKind::FactorRemoved, about);
+        let removal = Removal { once, mails: notice.rows(), ..removal };
         core.remove_credential(session, &row, removal).await?;
         let event = core.event(EventKind::TotpRemoved).user(&user.id).session(session.id);
         core.events.record(event.client(client));
-        core.notify(user, MessageKind::FactorRemoved, Occasion::of(client).what(named(&app)));
+        notice.send();
         Ok(())
     }
 

@@ -37,9 +37,11 @@ impl Core {
         client: &ClientInfo,
     ) -> Result<(User, IssuedTokens), AuthError> {
         let identity = self.identity(&user.id, provider, profile)?;
-        let added = self.add_credential(session, &identity, Addition::default()).await?;
+        let notice = self.link_notice(user, provider, client);
+        let addition = Addition { mails: notice.rows(), ..Addition::default() };
+        let added = self.add_credential(session, &identity, addition).await?;
         if let Ok(linked) = added.added() {
-            self.linked(user, Occasion::of(client).what(provider.id()));
+            self.linked(user, notice);
             return Ok(linked);
         }
         if self.identity_of(user, provider, profile).await?.is_none() {
@@ -127,10 +129,12 @@ impl Core {
                 (EndSessions::Others(current.id), MailObject::AnyProviderSignIn)
             }
         };
-        let removal = Removal { end, ..Removal::default() };
+        let about = Occasion::of(client).what(what);
+        let notice = self.notice(user, MessageKind::FactorRemoved, about);
+        let removal = Removal { end, mails: notice.rows(), ..Removal::default() };
         self.remove_credential(current, &identity, removal).await?;
         self.events.record(self.event(EventKind::IdentityUnlinked).user(&user.id));
-        self.notify(user, MessageKind::FactorRemoved, Occasion::of(client).what(what));
+        notice.send();
         Ok(())
     }
 }

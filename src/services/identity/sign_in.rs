@@ -12,7 +12,7 @@ use crate::{
     mail::{MessageKind, Occasion},
     model::{ClientInfo, Email, User, UserId},
     provider::{ProviderProfile, RegisteredProvider},
-    services::{Claim, Core, new_user_id},
+    services::{ChangeNotices, Claim, Core, new_user_id},
     store::{
         AccountWrites, Applied, CreateUserOutcome, Creation, Credential, CredentialKind,
         CredentialUpdate, StoreError, UserOrigin,
@@ -119,6 +119,8 @@ impl Core {
         }
         let identity = self.identity(&user.id, provider, profile)?;
         let claimed = AtomicBool::new(false);
+        let notice = self.link_notice(&user, provider, client);
+        let mails = notice.rows();
         let link = |own: &User, claim: Claim| {
             if !own.is_active() || own.email != user.email {
                 return None;
@@ -130,6 +132,7 @@ impl Core {
                 false => AccountWrites::new(own.clone()),
             };
             writes.add = Some(identity.clone());
+            writes.mails.clone_from(&mails);
             Some(writes)
         };
         match self.apply_claiming(&user.id, &link).await? {
@@ -137,7 +140,7 @@ impl Core {
                 if claimed.into_inner() {
                     self.record_claim(&user.id);
                 }
-                self.linked(&user, Occasion::of(client).what(provider.id()));
+                self.linked(&user, notice);
                 Ok(Known { user: *user, identity })
             }
             Applied::Unmet(_) => self.known(provider, profile).await?.ok_or_else(moved),
@@ -213,9 +216,21 @@ impl Core {
         })
     }
 
-    pub(super) fn linked(&self, user: &User, about: Occasion) {
+    /// Records that an identity was linked, and notifies the user.
+    pub(super) fn linked(&self, user: &User, notice: ChangeNotices<'_>) {
         self.events.record(self.event(EventKind::IdentityLinked).user(&user.id));
-        self.notify(user, MessageKind::IdentityLinked, about);
+        notice.send();
+    }
+
+    /// Creates the message about an identity that is linked.
+    pub(super) fn link_notice(
+        &self,
+        user: &User,
+        provider: &RegisteredProvider,
+        client: &ClientInfo,
+    ) -> ChangeNotices<'_> {
+        let about = Occasion::of(client).what(provider.id());
+        self.notice(user, MessageKind::IdentityLinked, about)
     }
 }
 

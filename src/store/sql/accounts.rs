@@ -9,7 +9,7 @@ use super::{
     Db, MAX_ATTEMPTS, SqlStore, challenges, credentials,
     db::{Arg, LockedRead, Statement, TransactionOutcome},
     failure::is_deadlock,
-    keys,
+    keys, mails,
     pool::Access,
     session_limit::Trim,
     session_steps,
@@ -257,6 +257,9 @@ impl<DB: Db> SqlStore<DB> {
         }
         for challenge in &writes.challenges {
             steps.push(challenges::insert(challenge)?);
+        }
+        for mail in &writes.mails {
+            steps.push(mails::insert(mail)?);
         }
         Ok(steps)
     }

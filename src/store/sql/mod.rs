@@ -66,6 +66,7 @@ mod hooks;
 mod key_row;
 mod keys;
 mod limits;
+mod mails;
 mod migrate;
 mod poll;
 #[allow(unnameable_types, reason = "used in the methods of a sealed trait")]

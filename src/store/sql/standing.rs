@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use super::{
     Db, SqlStore, challenges,
     db::{Arg, Statement},
+    mails,
     row::{Reader, status},
 };
 use crate::{
@@ -32,16 +33,22 @@ impl<DB: Db> AccountFlagStore for SqlStore<DB> {
     }
 
     async fn forget_user(&self, id: &UserId) -> Result<(), StoreError> {
-        self.forget_elsewhere(id, RECORD_DELETION).await
+        let mails = mails::delete_all(id.as_str().into());
+        self.forget_elsewhere(id, RECORD_DELETION, Some(mails)).await
     }
 
     async fn forget_former_user(&self, id: &UserId) -> Result<(), StoreError> {
-        self.forget_elsewhere(id, RECORD_FORMER).await
+        self.forget_elsewhere(id, RECORD_FORMER, None).await
     }
 }
 
 impl<DB: Db> SqlStore<DB> {
-    async fn forget_elsewhere(&self, id: &UserId, record: &'static str) -> Result<(), StoreError> {
+    async fn forget_elsewhere(
+        &self,
+        id: &UserId,
+        record: &'static str,
+        mails: Option<Statement>,
+    ) -> Result<(), StoreError> {
         let id_arg = Arg::from(id.as_str());
         let mut steps = Vec::new();
         if let Some(lock) = self.users.read_locked.lock.clone().filter(|_| self.users.is_elsewhere)
@@ -51,13 +58,16 @@ impl<DB: Db> SqlStore<DB> {
         }
         let standing = if self.users.is_elsewhere { FORGET_STANDING } else { DELETE_STANDING };
         steps.extend(forget_with(&id_arg, standing, record));
+        steps.extend(mails);
         self.changes.begin_user_change(id).run(self.transact(steps)).await.map(drop)
     }
 }
 
 /// Deletes all data of a user except for the user itself.
 pub(super) fn forget(id: &Arg) -> Vec<Statement> {
-    forget_with(id, DELETE_STANDING, RECORD_DELETION)
+    let mut steps = forget_with(id, DELETE_STANDING, RECORD_DELETION);
+    steps.push(mails::delete_all(id.clone()));
+    steps
 }
 
 /// Deletes remaining data of a former user whose id a new user gets.

@@ -2,6 +2,7 @@
 
 mod credentials;
 mod fixtures;
+mod mails;
 mod session_limits;
 mod sessions;
 mod transitions;
@@ -11,7 +12,8 @@ mod users;
 use std::{future::Future, pin::Pin, sync::Arc};
 
 use self::{
-    credentials::*, session_limits::*, sessions::*, transitions::*, usernames::*, users::*,
+    credentials::*, mails::*, session_limits::*, sessions::*, transitions::*, usernames::*,
+    users::*,
 };
 use crate::{store::Store, users::UserStorage};
 
@@ -60,6 +62,12 @@ pub fn store_conformance_tests() -> Vec<ConformanceTest> {
         rows_of_a_deleted_user_are_not_inserted
         challenge_is_replaced_even_if_expired
         concurrent_inserts_and_deletion_leave_no_rows
+        due_message_is_claimed_once
+        message_of_a_transition_is_stored_with_it
+        copied_link_is_valid_beside_the_first
+        copied_link_does_not_outlive_a_revocation
+        replaced_link_replaces_the_first
+        abandoned_messages_are_swept
     }
 }
 
