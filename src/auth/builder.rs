@@ -30,7 +30,7 @@ use crate::{
     session::{SessionOptions, Sessions},
     skew::ClockCheck,
     store::Store,
-    users::{UserStorage, Users},
+    users::{Transitions, UserStorage, Users},
 };
 
 const MAIL_QUEUE: u32 = 1024;
@@ -286,9 +286,10 @@ impl AuthBuilder {
         let max_skew = self.max_clock_skew.limit(grace);
         let clocks = ClockCheck::new(store.clone(), Arc::clone(&self.clock), max_skew);
         let (clock, events) = (Arc::clone(&self.clock), Arc::clone(&sink));
-        let templates = self.templates;
         let queue = Queue::new(Arc::clone(&clock), events, self.mail_queue_capacity);
-        let outbox = self.mailer.map(|mailer| Outbox::new(mailer, templates, clock, queue.clone()));
+        let outbox =
+            self.mailer.map(|mailer| Outbox::new(mailer, self.templates, clock, queue.clone()));
+        let transitions = Arc::new(Transitions::new(Arc::clone(&users), store.clone()));
         let core = Arc::new_cyclic(|me| {
             let noticing = NoticeSink::new(sink, me.clone());
             let events: Arc<dyn EventSink> = Arc::new(noticing);
@@ -296,21 +297,23 @@ impl AuthBuilder {
                 key_cache: KeyCache::new(&self.session, &*users, store.changes()),
                 sessions: Sessions::new(
                     store.clone(),
-                    Arc::clone(&users),
+                    users,
                     Arc::clone(&self.clock),
                     Arc::clone(&events),
                     self.session,
                     store.changes(),
-                ),
+                )
+                .with_transitions(transitions.clone()),
                 directory: Users::new(
-                    Arc::clone(&users),
+                    transitions.clone(),
                     store.clone(),
                     Arc::clone(&self.clock),
                     Arc::clone(&events),
                     self.hooks.clone(),
                     usernames.clone(),
                 ),
-                users,
+                users: transitions.clone(),
+                transitions,
                 credentials: store.clone(),
                 challenges: store.clone(),
                 keys: store.clone(),

@@ -9,7 +9,7 @@ use crate::{
     provider::{ProviderProfile, RegisteredProvider},
     services::{Addition, Core, Removal},
     session::IssuedTokens,
-    store::{Credential, CredentialKind, EndSessions},
+    store::{Credential, CredentialKind, EndSessions, SessionTag},
 };
 
 /// The sign-in methods of a user.
@@ -117,7 +117,8 @@ impl Core {
         let (end, what) = match snapshot {
             Ok(Snapshot { provider, subject, .. }) => {
                 let what = format!("sign-in by {provider}");
-                (EndSessions::OfProvider { provider, subject, except: current.id }, what)
+                let tag = SessionTag::of_subject(&provider, &subject);
+                (EndSessions::Tagged { tag, except: current.id }, what)
             }
             Err(cause) => {
                 tracing::warn!(

@@ -114,6 +114,7 @@ const ALL: &[(&str, MigrationKind, &str, &str)] = &[
         "0013_username_index_postgres"
     ),
     migration!("0014_event_actors", "0014_event_actors_sqlite", "0014_event_actors_postgres"),
+    migration!("0015_tags", "0015_tags_sqlite", "0015_tags_postgres"),
 ];
 
 /// Returns the migrations of an engine, in order.
