@@ -282,8 +282,7 @@ impl AuthBuilder {
         }
         sinks.extend(audit.clone().map(|audit| Arc::new(audit) as Arc<dyn EventSink>));
         let sink: Arc<dyn EventSink> = Arc::new(Sinks(sinks));
-        let grace = self.session.refresh.grace;
-        let max_skew = self.max_clock_skew.limit(grace);
+        let max_skew = self.max_clock_skew.limit(self.session.refresh.grace);
         let clocks = ClockCheck::new(store.clone(), Arc::clone(&self.clock), max_skew);
         let (clock, events) = (Arc::clone(&self.clock), Arc::clone(&sink));
         let queue = Queue::new(Arc::clone(&clock), events, self.mail_queue_capacity);

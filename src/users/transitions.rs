@@ -18,7 +18,7 @@ use crate::{
     },
 };
 
-/// What the flows of a configuration registered.
+/// The rules and observers that the flows of a configuration registered.
 #[derive(Default)]
 pub(crate) struct TransitionRules {
     /// Kinds of challenges.

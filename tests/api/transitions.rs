@@ -1,5 +1,5 @@
-//! What ends with the transitions of an account, and who observes them, on both databases and in the
-//! storage modes.
+//! Transitions of accounts, with the challenges and credentials that end with them, and their
+//! observers, on both databases and in the storage modes.
 
 use std::{
     sync::{Arc, Mutex},
