@@ -192,8 +192,9 @@ impl VerifiedFactor {
         &self.user
     }
 
-    /// Tags the session, for [`Sessions::revoke_tagged`](crate::Sessions::revoke_tagged). A step-up
-    /// does not change the tags of its session.
+    /// Tags the session, for
+    /// [`Sessions::revoke_tagged`](crate::session::Sessions::revoke_tagged). A step-up does not
+    /// change the tags of its session.
     ///
     /// ```
     /// use authlayer::services::{SessionTag, VerifiedFactor};

@@ -146,9 +146,12 @@ async fn sign_in_adding(
     own.services.sign_in().complete(&client, verified).await
 }
 
-/// The transitions that were observed, with the email address of the user.
+/// A transition that was observed, with the email address of the user.
+type Seen = (Transition, Option<String>);
+
+/// The transitions that were observed.
 #[derive(Clone, Default)]
-struct Observed(Arc<Mutex<Vec<(Transition, Option<String>)>>>);
+struct Observed(Arc<Mutex<Vec<Seen>>>);
 
 impl AccountObserver for Observed {
     async fn changed(&self, transition: Transition, account: &Account) -> Result<(), AuthError> {
