@@ -15,8 +15,8 @@ const MAX_LEN: usize = 512;
 ///
 /// [`VerifiedFactor::tag`](crate::services::VerifiedFactor::tag) and
 /// [`NewAccount::tag`](crate::services::NewAccount::tag) add tags to a new session, and
-/// [`Sessions::revoke_tagged`](crate::session::Sessions::revoke_tagged) revokes by them. The credentials on
-/// which a session was verified are tags by themselves.
+/// [`Sessions::revoke_tagged`](crate::session::Sessions::revoke_tagged) revokes by them. The
+/// credentials on which a session was verified are tags by themselves.
 ///
 /// ```
 /// use authlayer::services::SessionTag;
