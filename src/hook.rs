@@ -195,8 +195,10 @@ pub trait AuthHook: Send + Sync + 'static {
         async { Ok(()) }
     }
 
-    /// Runs after the first factor was verified, before a session is created or a second factor is
-    /// requested.
+    /// Runs once for each sign-in, after the first factor was verified, before a session is created
+    /// or a second factor is requested. For a new user it runs before the user is created, so that a
+    /// rejection leaves none; only for the user of a provider it runs after that. It does not run
+    /// for anonymous users, who have no factor.
     fn before_sign_in(
         &self,
         user: &User,

@@ -30,7 +30,7 @@ use crate::{
     session::{SessionOptions, Sessions},
     skew::ClockCheck,
     store::Store,
-    users::{UserStorage, Users},
+    users::{Transitions, UserStorage, Users},
 };
 
 const MAIL_QUEUE: u32 = 1024;
@@ -282,14 +282,15 @@ impl AuthBuilder {
         }
         sinks.extend(audit.clone().map(|audit| Arc::new(audit) as Arc<dyn EventSink>));
         let sink: Arc<dyn EventSink> = Arc::new(Sinks(sinks));
-        let grace = self.session.refresh.grace;
-        let max_skew = self.max_clock_skew.limit(grace);
+        let max_skew = self.max_clock_skew.limit(self.session.refresh.grace);
         let clocks = ClockCheck::new(store.clone(), Arc::clone(&self.clock), max_skew);
-        let (clock, templates) = (Arc::clone(&self.clock), self.templates);
-        let queue = Queue::new(Arc::clone(&clock), Arc::clone(&sink), self.mail_queue_capacity);
+        let (clock, events) = (Arc::clone(&self.clock), Arc::clone(&sink));
+        let queue = Queue::new(Arc::clone(&clock), events, self.mail_queue_capacity);
+        let templates = self.templates;
         let outbox = self
             .mailer
             .map(|mailer| Outbox::new(mailer, templates, clock, queue.clone(), store.clone()));
+        let transitions = Arc::new(Transitions::new(Arc::clone(&users), store.clone()));
         let core = Arc::new_cyclic(|me| {
             let noticing = NoticeSink::new(sink, me.clone());
             let events: Arc<dyn EventSink> = Arc::new(noticing);
@@ -297,21 +298,23 @@ impl AuthBuilder {
                 key_cache: KeyCache::new(&self.session, &*users, store.changes()),
                 sessions: Sessions::new(
                     store.clone(),
-                    Arc::clone(&users),
+                    users,
                     Arc::clone(&self.clock),
                     Arc::clone(&events),
                     self.session,
                     store.changes(),
-                ),
+                )
+                .with_transitions(transitions.clone()),
                 directory: Users::new(
-                    Arc::clone(&users),
+                    transitions.clone(),
                     store.clone(),
                     Arc::clone(&self.clock),
                     Arc::clone(&events),
                     self.hooks.clone(),
                     usernames.clone(),
                 ),
-                users,
+                users: transitions.clone(),
+                transitions,
                 credentials: store.clone(),
                 challenges: store.clone(),
                 keys: store.clone(),

@@ -46,6 +46,8 @@ impl Domain {
     pub(crate) const TYPED: Self = Self("typed handle");
     /// A name that a flow stores once.
     pub(crate) const REMEMBERED: Self = Self("remembered name");
+    /// A tag of sessions that is too long to be stored.
+    pub(crate) const TAG: Self = Self("tag");
     /// A secret that is derived from the handle of a challenge.
     pub(crate) const DERIVED: Self = Self("derived secret");
 

@@ -52,7 +52,7 @@ impl Context {
 
     /// Creates the context of a request whose credential was read.
     pub(super) fn with(core: &Arc<Core>, credential: Credential) -> Self {
-        let own = Self::new(core);
+        let own = Self::new(core, Span::none());
         own.0.lookup.set(credential);
         own
     }

@@ -237,7 +237,7 @@ impl Lookup {
     }
 
     async fn refresh(&self, token: &str) -> Result<Option<Renewed>, AuthError> {
-        match self.core.sessions.refresh_over(token, Some(Transport::Cookie)).await {
+        match self.core.sessions.refresh_over(token, Transport::Cookie).await {
             Ok((user, issued)) => {
                 let resolved = AuthenticatedSession::new(issued.session.clone(), user);
                 Ok(Some(Renewed { user: self.user_of(Arc::new(resolved)), issued }))

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 /// The object that an event added, removed or changed. `Display` is in English, for example
 /// `passkey "Laptop"`. Names are those that the user chose.
@@ -13,7 +13,8 @@ use serde::{Serialize, Serializer};
 /// assert_eq!(MailObject::Passkey("Laptop".to_owned()).to_string(), "passkey \"Laptop\"");
 /// assert_eq!(MailObject::from("ada@example.com").to_string(), "ada@example.com");
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum MailObject {
     /// The password.
@@ -64,12 +65,5 @@ impl From<String> for MailObject {
 impl From<&str> for MailObject {
     fn from(text: &str) -> Self {
         Self::Text(text.to_owned())
-    }
-}
-
-/// As its English text.
-impl Serialize for MailObject {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
     }
 }

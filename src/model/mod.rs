@@ -17,6 +17,7 @@ mod session;
 mod strength;
 mod subject;
 mod subjects;
+mod transition;
 mod user;
 mod username;
 
@@ -34,6 +35,7 @@ pub use session::{ClientInfo, IdpSession, InvalidSessionId, Session, SessionId, 
 pub use strength::Strength;
 pub use subject::{Subject, SubjectKind};
 pub(crate) use subjects::Owner;
+pub use transition::Transition;
 pub use user::{User, UserId, UserStatus};
 pub(crate) use username::UsernameRules;
 pub use username::{InvalidUsername, Username};

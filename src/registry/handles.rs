@@ -10,9 +10,9 @@ use crate::{
     mail::{MessageKind, MessageText},
     model::{Factor, name},
     services::{
-        AnyCodes, CodeChallenges, CodeDelivery, CodeHandler, CodeOptions, CredentialOptions,
-        Credentials, Delivery, Handled, Limiter, RateLimit, SecondFactor, TokenChallenges,
-        TokenOptions,
+        AccountObserver, AnyCodes, CodeChallenges, CodeDelivery, CodeHandler, CodeOptions,
+        CredentialOptions, Credentials, Delivery, Ending, Handled, Limiter, Observing, RateLimit,
+        SecondFactor, TokenChallenges, TokenOptions,
     },
     store::{ChallengeKind, CredentialKind},
 };
@@ -32,6 +32,8 @@ impl Registry {
             let error = ConfigError::flow(&self.flow, problem);
             self.problem.get_or_insert(error);
         }
+        let (survives, ends_on) = (options.survives, options.ends_on);
+        self.transitions.challenges.push(Ending { kind: name, survives, ends_on });
         let delivery = Delivery::new(name, factor, options, delivery);
         CodeChallenges::new(self.services(), delivery)
     }
@@ -92,6 +94,8 @@ impl Registry {
                 ConfigError::flow(&self.flow, format!("the lifetime of `{name}` must not be zero"));
             self.problem.get_or_insert(error);
         }
+        let (survives, ends_on) = (options.survives, options.ends_on);
+        self.transitions.challenges.push(Ending { kind: name, survives, ends_on });
         TokenChallenges::new(self.services(), name, options)
     }
 
@@ -102,12 +106,46 @@ impl Registry {
         options: CredentialOptions,
     ) -> Credentials<T> {
         self.kind("credential", name);
+        if options.recoverable && options.factor.is_none() {
+            let problem = format!("`{name}` is recoverable, so it needs a `factor`");
+            self.problem.get_or_insert(ConfigError::flow(&self.flow, problem));
+        }
         self.credentials.0.insert(name, options.clone());
+        let ends_on = options.ends_on;
+        self.transitions.credentials.push(Ending { kind: name, survives: &[], ends_on });
+        self.transitions.changing.extend(options.changes.map(|own| (name, own)));
         if let Some(member) = options.counted_as {
             let kind = CredentialKind::Custom(name);
             self.account_fact(member, move |account| account.of_kind(kind).count().into());
         }
         Credentials::new(self.services(), name, options)
+    }
+
+    /// Registers an observer of changes of accounts, which is called after their commit.
+    ///
+    /// ```
+    /// use authlayer::{
+    ///     AuthError, Registry,
+    ///     factor::Account,
+    ///     services::{AccountObserver, Transition},
+    /// };
+    ///
+    /// struct Log;
+    ///
+    /// impl AccountObserver for Log {
+    ///     async fn changed(&self, transition: Transition, own: &Account) -> Result<(), AuthError> {
+    ///         println!("{transition:?}: {}", own.user().id);
+    ///         Ok(())
+    ///     }
+    /// }
+    ///
+    /// fn observe(registry: &mut Registry) {
+    ///     registry.on_transition(Log);
+    /// }
+    /// ```
+    pub fn on_transition(&mut self, observer: impl AccountObserver) -> &mut Self {
+        self.transitions.observers.push(Arc::new(Observing(observer)));
+        self
     }
 
     /// Registers a rate limit.

@@ -30,7 +30,7 @@ use crate::{
     config::ConfigError,
     services::{
         Bearers, CodeHandlers, Core, CredentialKinds, Factors, Facts, Messages, RoutePaths,
-        Services, offers::Offers,
+        Services, TransitionRules, offers::Offers,
     },
 };
 
@@ -82,6 +82,7 @@ pub struct Registry {
     required: Vec<Required>,
     codes: CodeHandlers,
     credentials: CredentialKinds,
+    transitions: TransitionRules,
     factors: Factors,
     messages: Messages,
     bearers: Bearers,
@@ -117,6 +118,7 @@ impl Registry {
             required: Vec::new(),
             codes: CodeHandlers::default(),
             credentials: CredentialKinds::default(),
+            transitions: TransitionRules::default(),
             factors: Factors::default(),
             messages: Messages::default(),
             bearers: Bearers::default(),
@@ -154,6 +156,7 @@ impl Registry {
         self.offers.insert(self.facts);
         let paths = self.names.keys().filter_map(|key| key.strip_prefix("path "));
         self.offers.insert(RoutePaths(paths.map(ToOwned::to_owned).collect()));
+        self.core.transitions.register(self.transitions);
         self.core.complete(self.offers);
         Ok(Registered { routes: self.routes, shelf: self.shelf })
     }

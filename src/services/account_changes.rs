@@ -1,21 +1,24 @@
 //! Changes of what a user can sign in with, as values.
 
+use jiff::Timestamp;
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
-    Account, Client, Consumed, Core, Credentials, FreshUser, NewEvent, Notice, Removal, Services,
+    Account, Authority, Client, Consumed, Core, Credentials, FreshUser, NewEvent, Notice, Removal,
+    Services,
     credentials::{ADDED, REMOVED, TAKEN, TOO_MANY},
     notice::ChangeNotices,
+    recovery::Replacement,
 };
 use crate::{
     error::{AuthError, ErrorKind, after_commit},
     event::EventKind,
     mail::{MessageKind, Occasion},
-    model::{ClientInfo, Session, User, UserId},
+    model::{ClientInfo, Factor, Session, User, UserId},
     session::AuthUser,
     store::{
-        AccountWrites, Applied, ChallengeKind, Credential as Row, CredentialKind, EndSessions,
-        EndedSessions, Remove, Requirement, Unmet,
+        AccountWrites, Applied, Challenge, ChallengeKind, Credential as Row, CredentialKind,
+        EndSessions, EndedSessions, Remove, Requirement, Unmet,
     },
 };
 
@@ -65,6 +68,8 @@ pub struct AccountChange {
     additions: Vec<NewCredential>,
     removals: Vec<FormerCredential>,
     revokes_sessions: bool,
+    /// The time of the recovery code that is the only authority.
+    recovery: Option<Timestamp>,
     events: Vec<NewEvent>,
     notices: Vec<Notice>,
 }
@@ -83,6 +88,8 @@ struct NewCredential {
     at_most: u32,
     signs_in: bool,
     message: Option<MessageKind>,
+    /// The factor, if a recovery code can replace it.
+    replaceable: Option<Factor>,
 }
 
 /// A credential to remove.
@@ -91,12 +98,15 @@ struct FormerCredential {
     kind: &'static str,
     id: String,
     notifies: bool,
+    /// The factor, if a recovery code can replace it.
+    replaceable: Option<Factor>,
 }
 
 impl AccountChange {
     fn new(authority: ChangeAuthority) -> Self {
         let (additions, removals, events, notices) = Default::default();
-        Self { authority, additions, removals, revokes_sessions: false, events, notices }
+        let (revokes_sessions, recovery) = (false, None);
+        Self { authority, additions, removals, revokes_sessions, recovery, events, notices }
     }
 
     /// Creates a change on the authority of recent authentication. The session must exist when the
@@ -109,7 +119,7 @@ impl AccountChange {
     /// # }
     /// ```
     pub fn by(user: &FreshUser) -> Self {
-        Self::on(user.auth())
+        Self { recovery: user.recovery(), ..Self::on(user.auth()) }
     }
 
     /// Creates a change on a session, whose authentication need not be recent.
@@ -168,7 +178,9 @@ impl AccountChange {
         let options = kind.options();
         let message = options.notifies.then_some(options.added_message);
         let (at_most, signs_in) = (options.max_per_user, options.signs_in);
-        self.additions.push(NewCredential { row, kind: name, at_most, signs_in, message });
+        let replaceable = options.replaceable();
+        let new = NewCredential { row, kind: name, at_most, signs_in, message, replaceable };
+        self.additions.push(new);
         self
     }
 
@@ -184,8 +196,9 @@ impl AccountChange {
     /// ```
     pub fn remove<T>(mut self, kind: &Credentials<T>, id: &str) -> Self {
         if let CredentialKind::Custom(name) = kind.kind() {
-            let notifies = kind.options().notifies;
-            self.removals.push(FormerCredential { kind: name, id: id.to_owned(), notifies });
+            let (notifies, replaceable) = (kind.options().notifies, kind.options().replaceable());
+            let id = id.to_owned();
+            self.removals.push(FormerCredential { kind: name, id, notifies, replaceable });
         }
         self
     }
@@ -239,7 +252,7 @@ impl AccountChange {
         }
     }
 
-    fn session(&self) -> Option<&Session> {
+    pub(super) fn session(&self) -> Option<&Session> {
         match &self.authority {
             ChangeAuthority::Session(user) => Some(user.session()),
             ChangeAuthority::Challenge(_) => None,
@@ -332,6 +345,7 @@ impl Core {
                 found.ok_or_else(is_gone)?
             }
         };
+        let once = self.once_by_code(&change, added.as_ref(), removed.as_ref()).await?;
         let at_most = added.as_ref().map(|new| new.at_most);
         let signs_in = added.as_ref().is_some_and(|new| new.signs_in);
         let message = added.as_ref().and_then(|new| new.message.map(|kind| (kind, new.kind)));
@@ -363,13 +377,18 @@ impl Core {
                 ended: Some(ended.clone()),
                 mails: mails.clone(),
                 end_challenges: change.revokes_sessions,
+                challenges: once.iter().cloned().collect(),
                 end_challenges_of: removal.forgets_devices.then_some(ChallengeKind::TrustedDevice),
                 ..AccountWrites::new(own.clone())
             })
         };
         match self.users.apply(&user.id, &write).await? {
             Applied::Done(_) => {}
-            Applied::Unmet(Unmet::Taken) => return Err(TAKEN.into()),
+            Applied::Unmet(Unmet::Taken) => {
+                return Err(self
+                    .why_taken(row.as_ref(), session.filter(|_| once.is_some()))
+                    .await?);
+            }
             Applied::Unmet(Unmet::Limit) => return Err(TOO_MANY.into()),
             Applied::Unmet(Unmet::Removal) => {
                 let id = removed.map(|former| former.id).unwrap_or_default();
@@ -393,6 +412,48 @@ impl Core {
         }
         notices.into_iter().for_each(ChangeNotices::send);
         Ok(row)
+    }
+
+    /// Returns the challenge that makes a change by a recovery code the only one of its purpose;
+    /// `None` if the user authenticated recently.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::StepUpRequired`] for a change that a recovery code does not authorize.
+    async fn once_by_code(
+        &self,
+        change: &AccountChange,
+        added: Option<&NewCredential>,
+        removed: Option<&FormerCredential>,
+    ) -> Result<Option<Challenge>, AuthError> {
+        let Some((at, session)) = change.recovery.zip(change.session()) else { return Ok(None) };
+        let replacement = match (added, removed) {
+            (Some(new), None) => new.replaceable.map(|own| (Replacement::Add, own)),
+            (None, Some(former)) => former.replaceable.map(|own| (Replacement::Remove, own)),
+            _ => None,
+        };
+        match replacement.filter(|_| !change.revokes_sessions) {
+            Some((replacement, factor)) => {
+                self.recovery_use(Authority::Recovery(at), session, replacement, factor).await
+            }
+            None => Err(self.step_up_required(session).await),
+        }
+    }
+
+    /// Returns the error of a change whose credential exists, or whose recovery code, of this
+    /// session, was used at the same time.
+    async fn why_taken(
+        &self,
+        row: Option<&Row>,
+        recovering: Option<&Session>,
+    ) -> Result<AuthError, AuthError> {
+        let Some(session) = recovering else { return Ok(TAKEN.into()) };
+        if let Some(row) = row
+            && self.credentials.find_credential(row.kind, &row.lookup).await?.is_some()
+        {
+            return Ok(TAKEN.into());
+        }
+        Ok(self.step_up_required(session).await)
     }
 
     /// Returns how a credential is removed, and what ends with it. A change that adds a sign-in

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
@@ -31,16 +32,29 @@ use crate::{
 /// }
 /// ```
 #[derive(Clone, Debug)]
-pub struct FreshUser(AuthUser);
+pub struct FreshUser {
+    user: AuthUser,
+    /// The time of the recovery code that only allows to replace a factor.
+    recovery: Option<Timestamp>,
+}
 
 impl FreshUser {
     pub(crate) fn new(user: AuthUser) -> Self {
-        Self(user)
+        Self { user, recovery: None }
+    }
+
+    /// Creates the authority of a recovery code, which is limited to the replacement of one factor.
+    pub(super) fn recovering(user: AuthUser, at: Timestamp) -> Self {
+        Self { user, recovery: Some(at) }
+    }
+
+    pub(super) fn recovery(&self) -> Option<Timestamp> {
+        self.recovery
     }
 
     /// Returns the user with the session.
     pub fn auth(&self) -> &AuthUser {
-        &self.0
+        &self.user
     }
 }
 
@@ -48,7 +62,7 @@ impl std::ops::Deref for FreshUser {
     type Target = AuthUser;
 
     fn deref(&self) -> &AuthUser {
-        &self.0
+        &self.user
     }
 }
 
@@ -101,6 +115,8 @@ pub(super) struct Stored {
     /// The session that can consume it, with the number of its renewals.
     session: Option<(String, u32)>,
     is_fresh: bool,
+    /// The time of the recovery code, if it was fresh only by one.
+    recovery: Option<Timestamp>,
     /// The digest of the secret of the browser that the link beside the code is bound to.
     pub(super) browser: Option<String>,
     /// The digest of the secret of the only browser that can consume it.
@@ -127,12 +143,12 @@ impl Stored {
     pub(super) fn owned_by(self, owner: Owner<'_>) -> Self {
         let session =
             |user: &AuthUser| Some((user.session().id.to_string(), user.session().renewals));
-        let (session, is_fresh) = match owner.0 {
-            Kind::Anyone | Kind::User(_) => (None, false),
-            Kind::Session(user) => (session(user), false),
-            Kind::Fresh(user) => (session(user), true),
+        let (session, is_fresh, recovery) = match owner.0 {
+            Kind::Anyone | Kind::User(_) => (None, false, None),
+            Kind::Session(user) => (session(user), false, None),
+            Kind::Fresh(user) => (session(user), true, user.recovery),
         };
-        Self { session, is_fresh, ..self }
+        Self { session, is_fresh, recovery, ..self }
     }
 
     /// Sets what the request specified for the rest of the operation.
@@ -178,7 +194,7 @@ impl Stored {
     fn fresh(&self, user: &AuthUser) -> Option<FreshUser> {
         let (_, renewals) = self.session.as_ref()?;
         (self.is_fresh && *renewals == user.session().renewals)
-            .then(|| FreshUser::new(user.clone()))
+            .then(|| FreshUser { user: user.clone(), recovery: self.recovery })
     }
 }
 

@@ -1,6 +1,9 @@
 //! Options of a kind of credential.
 
-use crate::{mail::MessageKind, model::Factor};
+use crate::{
+    mail::MessageKind,
+    model::{Factor, Transition},
+};
 
 /// Options of a kind of credential.
 ///
@@ -17,8 +20,11 @@ pub struct CredentialOptions {
     pub(super) added_message: MessageKind,
     pub(super) notifies: bool,
     pub(super) second_factor: bool,
-    pub(super) factor: Option<Factor>,
+    pub(crate) factor: Option<Factor>,
     pub(crate) counted_as: Option<&'static str>,
+    pub(crate) changes: Option<Transition>,
+    pub(crate) ends_on: &'static [Transition],
+    pub(crate) recoverable: bool,
 }
 
 impl Default for CredentialOptions {
@@ -32,6 +38,9 @@ impl Default for CredentialOptions {
             second_factor: false,
             factor: None,
             counted_as: None,
+            changes: None,
+            ends_on: &[],
+            recoverable: false,
         }
     }
 }
@@ -47,6 +56,61 @@ impl CredentialOptions {
     /// Sets the maximum number of credentials per user; 20 by default.
     pub fn max_per_user(mut self, max: u32) -> Self {
         self.max_per_user = max;
+        self
+    }
+
+    /// Allows one credential per user, see
+    /// [`Credentials::of_user`](super::Credentials::of_user).
+    ///
+    /// ```
+    /// use authlayer::services::CredentialOptions;
+    /// let options = CredentialOptions::default().one_per_user();
+    /// ```
+    pub fn one_per_user(self) -> Self {
+        self.max_per_user(1)
+    }
+
+    /// Declares that adding or removing a credential is a transition of the account, such as a new
+    /// password.
+    ///
+    /// ```
+    /// use authlayer::services::{CredentialOptions, Transition};
+    /// let pin = CredentialOptions::default().signs_in(true).changes(Transition::PasswordChanged);
+    /// ```
+    pub fn changes(mut self, transition: Transition) -> Self {
+        self.changes = Some(transition);
+        self
+    }
+
+    /// Sets whether a user who lost a credential can replace it with a recovery code: within ten
+    /// minutes, the session may remove one credential and add one of the same
+    /// [factor](Self::factor), which is required. See
+    /// [`Credentials::fresh_to_add`](super::Credentials::fresh_to_add). Off by default.
+    ///
+    /// ```
+    /// use authlayer::{Factor, services::CredentialOptions};
+    /// let options = CredentialOptions::default().second_factor(true).factor(Factor::custom("sms"));
+    /// let options = options.recoverable(true);
+    /// ```
+    pub fn recoverable(mut self, recoverable: bool) -> Self {
+        self.recoverable = recoverable;
+        self
+    }
+
+    /// Returns the factor that a recovery code can replace.
+    pub(super) fn replaceable(&self) -> Option<Factor> {
+        self.factor.filter(|_| self.recoverable)
+    }
+
+    /// Deletes the credentials of a user with these transitions, in their transaction. No message is
+    /// sent. Do not use it for a kind that can be the only sign-in method of a user.
+    ///
+    /// ```
+    /// use authlayer::services::{CredentialOptions, Transition};
+    /// let trusted = CredentialOptions::default().ends_on(&[Transition::PasswordChanged]);
+    /// ```
+    pub fn ends_on(mut self, transitions: &'static [Transition]) -> Self {
+        self.ends_on = transitions;
         self
     }
 

@@ -92,6 +92,16 @@ impl<T: DeserializeOwned> Credential<T> {
 }
 
 impl<T> Credential<T> {
+    /// Returns the data as they are stored.
+    pub(super) fn stored(&self) -> &Value {
+        &self.stored
+    }
+
+    /// Returns the credential after its data were stored.
+    pub(super) fn with_stored(self, stored: Value) -> Self {
+        Self { stored, ..self }
+    }
+
     /// Describes a use without new data.
     pub fn used(&self) -> CredentialUse {
         CredentialUse {
@@ -253,7 +263,7 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Credentials<T> {
     /// [`ErrorKind::Unavailable`].
     pub async fn replace(&self, credential: &Credential<T>, data: T) -> Result<bool, AuthError> {
         let core = self.services.core()?;
-        let (now, data) = (whole_millis(core.clock.now()), self.stored(data)?);
+        let (now, data) = (whole_millis(core.clock.now()), self.stored(&data)?);
         let (id, before) = (&credential.id, &credential.stored);
         Ok(core.credentials.replace_credential(id, before, &data, now).await?)
     }
@@ -294,14 +304,14 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Credentials<T> {
     /// }
     /// ```
     pub fn replacing(&self, credential: &Credential<T>, data: T) -> CredentialUse {
-        let data = self.stored(data).inspect_err(|error| {
+        let data = self.stored(&data).inspect_err(|error| {
             tracing::error!(kind = self.name, cause = %error, "a credential cannot be written");
         });
         CredentialUse { data: data.ok(), ..credential.used() }
     }
 
     /// Returns the stored form of the data.
-    fn stored(&self, data: T) -> Result<Value, AuthError> {
+    pub(super) fn stored(&self, data: &T) -> Result<Value, AuthError> {
         let data = serde_json::to_value(data).map_err(AuthError::misconfigured)?;
         Ok(match self.options.second_factor {
             true => json!({ MARK: true, DATA: data }),
@@ -316,7 +326,7 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Credentials<T> {
             user_id: user.clone(),
             kind: self.kind(),
             lookup: lookup.to_owned(),
-            data: self.stored(data)?,
+            data: self.stored(&data)?,
             created_at: now,
             updated_at: now,
             last_used_at: None,

@@ -15,7 +15,7 @@ use crate::{
         outbox::Place,
         queue::{Delivering, QueuePlace},
     },
-    model::{ClientInfo, Email, Factor},
+    model::{ClientInfo, Email, Factor, Transition},
 };
 
 /// A delivery of codes, for example by SMS, voice call or post.
@@ -66,6 +66,7 @@ impl fmt::Debug for CodeMessage<'_> {
 /// | [`max_attempts`](Self::max_attempts) | 5; 1 to 10 |
 /// | [`resend_interval`](Self::resend_interval) | a minute between two codes to a recipient, after the first three |
 /// | [`replaces_older`](Self::replaces_older) | off |
+/// | [`survives`](Self::survives), [`ends_on`](Self::ends_on) | ends with a claim, a new email address or password, a ban, and the revocation of all sessions |
 /// | [`link`](Self::link) | none |
 #[derive(Clone, Debug)]
 #[must_use]
@@ -77,6 +78,8 @@ pub struct CodeOptions {
     /// The page of the link that is sent together with the code.
     pub(crate) link: Option<LinkPage>,
     pub(crate) replaces_older: bool,
+    pub(crate) survives: &'static [Transition],
+    pub(crate) ends_on: &'static [Transition],
 }
 
 /// The page of a link that is sent together with a code.
@@ -98,6 +101,8 @@ impl Default for CodeOptions {
             interval: minute,
             link: None,
             replaces_older: false,
+            survives: &[],
+            ends_on: &[],
         }
     }
 }
@@ -124,6 +129,34 @@ impl CodeOptions {
     /// Sets the time after which another code can be sent to a recipient.
     pub fn resend_interval(mut self, interval: Duration) -> Self {
         self.interval = interval;
+        self
+    }
+
+    /// Retains challenges of a user through these transitions. By default they end when the account
+    /// is claimed or disabled, when its email address or password changes, and when all sessions
+    /// are revoked. They always end when the user is deleted.
+    ///
+    /// ```
+    /// use authlayer::services::{CodeOptions, Transition};
+    /// let options = CodeOptions::default().survives(&[Transition::PasswordChanged]);
+    /// ```
+    ///
+    /// # Security
+    ///
+    /// A challenge that survives can be consumed with the code or link from before the change.
+    pub fn survives(mut self, transitions: &'static [Transition]) -> Self {
+        self.survives = transitions;
+        self
+    }
+
+    /// Ends challenges of a user with these transitions too.
+    ///
+    /// ```
+    /// use authlayer::services::{CodeOptions, Transition};
+    /// let options = CodeOptions::default().ends_on(&[Transition::SecondFactorRemoved]);
+    /// ```
+    pub fn ends_on(mut self, transitions: &'static [Transition]) -> Self {
+        self.ends_on = transitions;
         self
     }
 

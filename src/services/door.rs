@@ -5,8 +5,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::{
-    Attempt, Client, Consumed, Core, Outcome, PendingChallenge, ReliesOn, Services, SignInOutcome,
-    SignedIn, StepUp, credentials::CredentialUse, sign_in::SignInAttempt,
+    Attempt, Client, Consumed, Core, Credential, Credentials, Outcome, PendingChallenge, ReliesOn,
+    Services, SignInOutcome, SignedIn, StepUp, adding::AddingCredential,
+    credentials::CredentialUse, sign_in::SignInAttempt,
 };
 use crate::{
     clock::whole_millis,
@@ -15,6 +16,7 @@ use crate::{
     hook::Purpose,
     model::{Email, Factor, FactorProof, UserId},
     session::AuthUser,
+    store::SessionTag,
 };
 
 /// The only way to create a session. It runs the hooks and second factors, checks devices and the
@@ -34,6 +36,8 @@ pub struct VerifiedFactor {
     rejected_as: ErrorKind,
     attempt: Option<Attempt>,
     email: Option<Email>,
+    tags: Vec<SessionTag>,
+    adding: Option<AddingCredential>,
 }
 
 impl VerifiedFactor {
@@ -49,6 +53,8 @@ impl VerifiedFactor {
             rejected_as,
             attempt: None,
             email: None,
+            tags: Vec::new(),
+            adding: None,
         }
     }
 
@@ -148,6 +154,57 @@ impl VerifiedFactor {
     /// Sets the time of the verification; the current time by default.
     pub fn verified_at(mut self, at: Timestamp) -> Self {
         self.at = Some(at);
+        self
+    }
+
+    /// Adds a credential of the user in the transaction that creates the session, such as an account
+    /// at a service that the verified email address is linked with. The last call counts. A step-up
+    /// adds none.
+    ///
+    /// ```
+    /// use authlayer::{AuthError, services::{Consumed, Credentials, VerifiedFactor}};
+    /// # use authlayer::Factor;
+    ///
+    /// fn link(
+    ///     partners: &Credentials<()>,
+    ///     code: Consumed<()>,
+    ///     subject: &str,
+    /// ) -> Result<VerifiedFactor, AuthError> {
+    ///     let verified = VerifiedFactor::challenge(Factor::EmailCode, code)?;
+    ///     let account = partners.draft(verified.user_id(), subject, ())?;
+    ///     Ok(verified.adding(partners, &account))
+    /// }
+    /// ```
+    pub fn adding<T>(mut self, kind: &Credentials<T>, credential: &Credential<T>) -> Self {
+        self.adding = Some(AddingCredential::new(kind, credential));
+        self
+    }
+
+    /// Returns the user.
+    ///
+    /// ```
+    /// # use authlayer::{UserId, services::VerifiedFactor};
+    /// # fn doc(verified: &VerifiedFactor) -> &UserId {
+    /// verified.user_id()
+    /// # }
+    /// ```
+    pub fn user_id(&self) -> &UserId {
+        &self.user
+    }
+
+    /// Tags the session, for
+    /// [`Sessions::revoke_tagged`](crate::session::Sessions::revoke_tagged). A step-up does not
+    /// change the tags of its session.
+    ///
+    /// ```
+    /// use authlayer::services::{SessionTag, VerifiedFactor};
+    ///
+    /// fn of_program(verified: VerifiedFactor, program: &str) -> VerifiedFactor {
+    ///     verified.tag(SessionTag::new("programs", program))
+    /// }
+    /// ```
+    pub fn tag(mut self, tag: SessionTag) -> Self {
+        self.tags.push(tag);
         self
     }
 
@@ -279,8 +336,22 @@ impl Core {
         client: &Client,
         first: VerifiedFactor,
     ) -> Result<Outcome, AuthError> {
-        let VerifiedFactor { user: id, factor, at, is_multi_factor, using, attempt, email, .. } =
-            first;
+        let VerifiedFactor {
+            user: id,
+            factor,
+            at,
+            is_multi_factor,
+            using,
+            attempt,
+            email,
+            tags,
+            adding,
+            ..
+        } = first;
+        // A credential of another user is never added.
+        if adding.as_ref().is_some_and(|own| !own.is_of(&id)) {
+            return Err(ErrorKind::InvalidCredentials.into());
+        }
         let user = self.users.find_user(&id).await?.filter(crate::model::User::is_active);
         let Some(user) = user else {
             let event = self.event(EventKind::SignInFailed).user(&id);
@@ -316,6 +387,8 @@ impl Core {
             is_multi_factor,
             used,
             mailbox,
+            tags,
+            adding,
             ..SignInAttempt::new(user, proof, delivery, client.info().clone())
         };
         self.finish_sign_in(attempt).await

@@ -8,6 +8,8 @@
 mod account;
 mod account_changes;
 mod account_recovery;
+mod added;
+mod adding;
 mod answer;
 mod api_key;
 mod bearer;
@@ -23,6 +25,7 @@ mod code_links;
 mod consumed;
 mod created;
 mod credential_changes;
+mod credential_drafts;
 mod credential_options;
 mod credentials;
 mod delivery;
@@ -43,10 +46,12 @@ mod methods;
 mod new_account;
 mod new_event;
 mod notice;
+mod observer;
 pub(crate) mod offers;
 mod outcome;
 mod pages;
 mod pending;
+mod pending_sign_up;
 mod ports;
 mod prompt;
 mod recovery;
@@ -57,6 +62,7 @@ mod resource;
 mod second_factors;
 mod second_step;
 mod session_credentials;
+mod session_tags;
 mod sign_in;
 mod sign_up;
 mod stored_mails;
@@ -75,6 +81,8 @@ use std::{
     sync::{Arc, OnceLock, Weak},
 };
 
+pub(crate) use crate::users::{Ending, TransitionRules};
+pub use crate::{model::Transition, store::SessionTag};
 #[cfg(feature = "password")]
 pub(crate) use account::password_credential;
 pub(crate) use account::{PasswordChange, ReliesOn, StepUp, new_user_id};
@@ -115,6 +123,8 @@ pub(crate) use methods::methods_of;
 pub use new_account::NewAccount;
 pub use new_event::NewEvent;
 pub(crate) use notice::{ChangeNotices, NoticeSink};
+pub use observer::AccountObserver;
+pub(crate) use observer::Observing;
 pub(crate) use outcome::Begun;
 pub use outcome::{Outcome, Pending, PendingChallenge, SignInOutcome, SignedIn, Tokens};
 #[cfg(feature = "totp")]
@@ -126,6 +136,8 @@ pub(crate) use pages::LanguagePreference;
 pub(crate) use pages::{ErrorPage, LinkView, PendingView, ProviderView, RenderedPage};
 pub(crate) use pages::{PageLinks, RoutePaths};
 pub use pending::PendingChallenges;
+#[cfg(feature = "password")]
+pub(crate) use pending_sign_up::SignUpData;
 #[cfg(feature = "password")]
 pub(crate) use ports::PasswordRequirements;
 pub(crate) use ports::{
@@ -139,8 +151,6 @@ pub(crate) use resource::ResourceMetadata;
 pub use second_factors::SecondFactors;
 pub(crate) use sign_in::{SignInAttempt, Verified};
 pub(crate) use sign_up::{AccountDraft, AnonymousSession};
-#[cfg(feature = "password")]
-pub(crate) use sign_up::{Draft, SignUpData};
 pub(crate) use ticket::TICKET_LIFE;
 pub use token_challenges::TokenChallenges;
 pub use token_options::{IssuedToken, TokenOptions};
@@ -166,13 +176,15 @@ use crate::{
     session::{CookieNames, Sessions},
     skew::ClockCheck,
     store::{AccountFlagStore, AccountStore, ChallengeStore, CredentialStore, KeyStore, Store},
-    users::Users,
+    users::{Transitions, Users},
 };
 
 /// The state that flows and the HTTP ring share.
 pub(crate) struct Core {
     pub(crate) sessions: Sessions,
     pub(crate) users: Arc<dyn AccountStore>,
+    /// The same as [`users`](Self::users), to register the rules of flows.
+    pub(crate) transitions: Arc<Transitions>,
     pub(crate) directory: Users,
     pub(crate) credentials: Arc<dyn CredentialStore>,
     pub(crate) clock: Arc<dyn Clock>,

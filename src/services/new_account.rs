@@ -3,10 +3,10 @@
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
-    Client, Consumed, Core, Credentials, Outcome, SignIn, SignInOutcome,
+    Client, Consumed, Core, Credentials, Outcome, SessionTag, SignIn, SignInOutcome,
     credentials::TAKEN,
     outcome::SignUpOutcome,
-    sign_in::SignInAttempt,
+    pending_sign_up::SignUpData,
     sign_up::{AccountDraft, AnonymousSession},
 };
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
     hook::Purpose,
     model::{Email, Factor, FactorProof, User, UserId},
     session::NewSession,
-    store::{CreateUserOutcome, Creation, Credential, UserOrigin},
+    store::{CreateUserOutcome, Credential},
     users::NewUser,
 };
 
@@ -48,7 +48,8 @@ pub struct NewAccount {
     user: NewUser,
     factors: Vec<Factor>,
     emails: Vec<Email>,
-    credentials: Vec<Result<Credential, AuthError>>,
+    credentials: Vec<(Result<Credential, AuthError>, Option<Factor>)>,
+    tags: Vec<SessionTag>,
 }
 
 impl NewAccount {
@@ -60,7 +61,8 @@ impl NewAccount {
     /// let account = NewAccount::new(NewUser::new().anonymous());
     /// ```
     pub fn new(user: NewUser) -> Self {
-        Self { user, factors: Vec::new(), emails: Vec::new(), credentials: Vec::new() }
+        let (factors, emails, credentials, tags) = Default::default();
+        Self { user, factors, emails, credentials, tags }
     }
 
     /// Adds a challenge that was consumed. One that was sent by email verifies the email address of
@@ -111,8 +113,21 @@ impl NewAccount {
     where
         T: Serialize + DeserializeOwned + Send + Sync + 'static,
     {
-        self.credentials.push(kind.new_row(&UserId::new(""), lookup, data));
+        self.credentials.push((kind.new_row(&UserId::new(""), lookup, data), kind.factor()));
         self.factors.extend(kind.factor());
+        self
+    }
+
+    /// Tags the session, for [`Sessions::revoke_tagged`](crate::session::Sessions::revoke_tagged).
+    ///
+    /// ```
+    /// # use authlayer::services::{NewAccount, SessionTag};
+    /// # fn doc(account: NewAccount, terminal: &str) -> NewAccount {
+    /// account.tag(SessionTag::new("kiosk", terminal))
+    /// # }
+    /// ```
+    pub fn tag(mut self, tag: SessionTag) -> Self {
+        self.tags.push(tag);
         self
     }
 }
@@ -120,7 +135,8 @@ impl NewAccount {
 impl SignIn {
     /// Creates a user with the credential, and a session. The anonymous user of the client's session
     /// becomes this user and keeps the id. A verified email address takes over the unverified
-    /// account that has it.
+    /// account that has it. If the application requires verified email addresses and the evidence
+    /// includes none, an email code is requested and the user is created once it is verified.
     ///
     /// The response to a new user is 201.
     ///
@@ -155,14 +171,15 @@ impl Core {
         client: &Client,
         account: NewAccount,
     ) -> Result<Outcome, AuthError> {
-        let NewAccount { mut user, factors, emails, credentials } = account;
+        let NewAccount { mut user, factors, emails, credentials, tags } = account;
         if factors.is_empty() && !user.user().is_anonymous {
             return Err(AuthError::misconfigured("a sign-up without a verified factor"));
         }
         if credentials.len() > 1 {
             return Err(AuthError::misconfigured("a sign-up with more than one credential"));
         }
-        let credential = credentials.into_iter().next().transpose()?;
+        let (credential, of_kind) = credentials.into_iter().next().unzip();
+        let (credential, of_kind) = (credential.transpose()?, of_kind.flatten());
         let (info, now) = (client.info(), whole_millis(self.clock.now()));
         let delivery = client.options().delivery(self)?;
         self.limits.sign_up(info.ip.as_deref()).await?;
@@ -174,14 +191,28 @@ impl Core {
         let mut user = user.into_user(now)?;
         user.username = username.map(|name| name.to_string());
         let (user, kept) = self.may_sign_up(user, info, Some(client.members())).await?;
-        if let Some(first) = factors.first() {
-            self.may_sign_in(&user, *first, info).await?;
-        }
         let credential = credential.map(|own| Credential { user_id: user.id.clone(), ..own });
         let current = client.context().anonymous().await?;
         let current = current.as_ref().map(|auth| (auth.user(), auth.session()));
-        let (anonymous, anonymous_session) = AnonymousSession::of(current).unzip();
-        let proofs: Vec<_> = factors.iter().map(|own| FactorProof::new(*own, now)).collect();
+        let anonymous = AnonymousSession::of(current);
+        let proof = |factor: &Factor| match &credential {
+            Some(own) if of_kind == Some(*factor) => FactorProof::new(*factor, now).by(&own.id),
+            _ => FactorProof::new(*factor, now),
+        };
+        let proofs: Vec<_> = factors.iter().map(proof).collect();
+        if let Some(email) = self.unverified_email(&user) {
+            let taken_by = anonymous.as_ref().map(|(id, _)| id);
+            if keeps_username && self.is_username_taken(&user, taken_by).await? {
+                return Err(ErrorKind::UsernameTaken.into());
+            }
+            let data = SignUpData::new(user, kept, delivery).from(anonymous);
+            let data = data.verified(proofs, credential, tags);
+            return self.ask_for_proof(email, data, info).await.map(Outcome::Pending);
+        }
+        if let Some(first) = factors.first() {
+            self.may_sign_in(&user, *first, info).await?;
+        }
+        let (anonymous, anonymous_session) = anonymous.unzip();
         let draft = AccountDraft {
             user: &user,
             credential: credential.as_ref(),
@@ -189,18 +220,7 @@ impl Core {
             anonymous_session,
             kept,
         };
-        if let Some(first) = proofs.first().filter(|_| self.wants_verification(&user)) {
-            let origin = Creation::new(UserOrigin::SignUp, draft.kept);
-            let made = self.users.create_user(&user, draft.credential, origin).await?;
-            let user = match made {
-                CreateUserOutcome::Created(user) => *user,
-                refused => return Err(refusal(&refused)),
-            };
-            self.record_signed_up(&user.id, info, true);
-            let attempt = SignInAttempt::new(user, *first, delivery, info.clone());
-            return self.finish_sign_in(SignInAttempt { proofs, ..attempt }).await;
-        }
-        let beginning = NewSession::new(proofs, delivery, info.clone());
+        let beginning = NewSession { tags, ..NewSession::new(proofs, delivery, info.clone()) };
         let unnamed = User { username: None, ..user.clone() };
         let mut made = self.take_in(draft.clone(), beginning.clone()).await?;
         if matches!(made, SignUpOutcome::Rejected(CreateUserOutcome::UsernameTaken))
@@ -221,12 +241,10 @@ impl Core {
         Ok(Outcome::complete(user, issued))
     }
 
-    /// Returns `true` if the application requires that the email address of a new user is verified
-    /// before there is a session.
-    fn wants_verification(&self, user: &User) -> bool {
-        user.email.is_some()
-            && user.email_verified_at.is_none()
-            && self.codes().is_some_and(|policy| policy.sign_up)
+    /// Returns the email address of a new user that must be verified before there is a user.
+    fn unverified_email(&self, user: &User) -> Option<Email> {
+        let is_required = self.codes().is_some_and(|policy| policy.sign_up);
+        user.email.clone().filter(|_| is_required && user.email_verified_at.is_none())
     }
 }
 

@@ -4,11 +4,12 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::Core;
+use super::{Core, FreshUser};
 use crate::{
     crypto::digest::{Digest, Domain},
     error::{AuthError, ErrorKind},
     model::{Factor, FactorProof, Session, User},
+    session::AuthUser,
     store::{Challenge, ChallengeKind, Credential},
 };
 
@@ -118,6 +119,27 @@ impl Core {
             return Err(refusal);
         }
         Ok(Authority::Recovery(recovery.at))
+    }
+
+    /// Requires recent authentication on a session that still exists, or a recent recovery code.
+    ///
+    /// # Errors
+    ///
+    /// As [`AuthUser::require_fresh`].
+    pub(super) async fn fresh_or_recovering_user(
+        &self,
+        user: &AuthUser,
+    ) -> Result<FreshUser, AuthError> {
+        if user.api_key().is_some() {
+            return Err(Self::not_by_key());
+        }
+        let current = self.sessions.current(user.session()).await?;
+        let current = self.auth_user(current.ok_or(ErrorKind::InvalidToken)?);
+        let authority = self.fresh_or_recovering(current.user(), current.session()).await?;
+        Ok(match authority {
+            Authority::Recovery(at) => FreshUser::recovering(current, at),
+            Authority::Fresh | Authority::Waived => FreshUser::new(current),
+        })
     }
 
     /// Returns the challenge whose insertion makes this use of a recovery code the only one of its

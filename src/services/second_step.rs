@@ -9,6 +9,7 @@ use super::{
     Core, Letterhead, Outcome, Pending, Verified,
     claim::{self, Claim},
     code::Asked,
+    credentials::{TAKEN, TOO_MANY},
     sign_in::SignInAttempt,
 };
 use crate::{
@@ -17,9 +18,11 @@ use crate::{
     error::{AuthError, ErrorKind},
     event::EventKind,
     mail::MessageKind,
-    model::{ClientInfo, Email, Factor, FactorProof, TokenDelivery, User},
+    model::{ClientInfo, Email, Factor, FactorProof, IdpSession, TokenDelivery, User},
     session::NewSession,
-    store::{AccountWrites, Challenge, ChallengeKind, CredentialUpdate},
+    store::{
+        AccountWrites, Applied, Challenge, ChallengeKind, CredentialUpdate, SessionTag, Unmet,
+    },
 };
 
 impl Core {
@@ -73,6 +76,7 @@ impl Core {
         proofs.push(proof);
         let is_multi_factor: Option<bool> = read(data, "multi_factor")?;
         let used: Option<Vec<String>> = read(data, "used")?;
+        let tags: Option<Vec<SessionTag>> = read(data, "tags")?;
         let mut used = used.unwrap_or_default();
         used.extend(using.iter().map(|using| using.credential.clone()));
         let attempt = SignInAttempt {
@@ -89,6 +93,8 @@ impl Core {
             used,
             mailbox: None,
             return_to: read(data, "return_to")?,
+            tags: tags.unwrap_or_default(),
+            adding: read(data, "adding")?,
         };
         let methods = self.owed(&attempt).await?;
         if !methods.is_empty() {
@@ -107,7 +113,17 @@ impl Core {
     ) -> Result<Outcome, AuthError> {
         let is_first_factor = attempt.mailbox.is_some();
         let SignInAttempt {
-            user, proofs, delivery, client, upstream, using, verified, used, ..
+            user,
+            proofs,
+            delivery,
+            client,
+            upstream,
+            using,
+            verified,
+            used,
+            tags,
+            adding,
+            ..
         } = attempt;
         // The address may be verified by another factor, such as a provider.
         let by_code = is_first_factor || proofs.iter().any(|own| own.method.is_mailbox());
@@ -115,6 +131,8 @@ impl Core {
         let was_verified = user.email_verified_at.is_some();
         let is_use = using.is_some();
         let now = whole_millis(self.clock.now());
+        let added = adding.as_ref().map(|own| own.row(self, now)).transpose()?;
+        let (added, at_most) = added.unzip();
         let first = AtomicBool::new(false);
         let complete = |own: &User, claim: Claim| {
             // Whether a second factor is required was decided for an account that is claimed.
@@ -133,15 +151,26 @@ impl Core {
                 (false, _) => AccountWrites::new(own.clone()),
             };
             writes.requires.extend(verified.iter().map(Verified::requirement));
+            writes.add.clone_from(&added);
+            writes.add_at_most = at_most;
             Some(writes)
         };
-        let beginning =
-            NewSession { upstream, using, ..NewSession::new(proofs.clone(), delivery, client) };
+        let beginning = NewSession {
+            upstream,
+            using,
+            tags,
+            ..NewSession::new(proofs.clone(), delivery, client)
+        };
         let begun = self.begin_claiming(&user.id, beginning, &complete).await?;
-        let (user, issued) = begun.done().map_err(|applied| match is_use {
-            true => ErrorKind::InvalidCredentials.into(),
-            false => claim::expired(&applied),
+        let (user, issued) = begun.done().map_err(|applied| match (&applied, is_use) {
+            (Applied::Unmet(Unmet::Taken), _) if adding.is_some() => TAKEN.into(),
+            (Applied::Unmet(Unmet::Limit), _) if adding.is_some() => TOO_MANY.into(),
+            (_, true) => ErrorKind::InvalidCredentials.into(),
+            (_, false) => claim::expired(&applied),
         })?;
+        if let Some(adding) = &adding {
+            self.was_added(&user, &issued.session, adding);
+        }
         match (first.into_inner(), by_password) {
             (true, true) => self.events.record(self.event(EventKind::EmailVerified).user(&user.id)),
             (true, false) => self.record_claim(&user.id),
@@ -170,8 +199,17 @@ fn stored(attempt: &SignInAttempt, methods: &[&'static str]) -> Map<String, Valu
         ("multi_factor", json!(attempt.is_multi_factor)),
         ("used", json!(attempt.used)),
         ("return_to", json!(attempt.return_to)),
+        ("adding", json!(attempt.adding)),
     ];
-    members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    let mut data: Map<_, _> =
+        members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    let upstream = attempt.upstream.iter().flat_map(IdpSession::tags);
+    let tags: Vec<_> = attempt.tags.iter().cloned().chain(upstream).collect();
+    if !tags.is_empty() {
+        // Those by which the challenge is deleted, too.
+        data.insert("tags".to_owned(), json!(tags));
+    }
+    data
 }
 
 fn delivery(data: &Value) -> Result<TokenDelivery, AuthError> {

@@ -38,7 +38,7 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Credentials<T> {
     /// [`ErrorKind::NotFound`], also for a credential of another user;
     /// [`ErrorKind::LastCredential`]; [`ErrorKind::InvalidToken`] if the session has ended.
     pub async fn remove(&self, user: &FreshUser, id: &str) -> Result<(), AuthError> {
-        self.revoke(user.auth(), id).await
+        self.change(AccountChange::by(user).remove(self, id)).await
     }
 
     /// Removes a credential that only gives access, such as a key, without recent authentication.
@@ -48,7 +48,66 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Credentials<T> {
     ///
     /// As [`remove`](Self::remove).
     pub async fn revoke(&self, user: &AuthUser, id: &str) -> Result<(), AuthError> {
-        let (core, change) = (self.services.core()?, AccountChange::on(user).remove(self, id));
-        core.apply_change(&user.session().client, change).await.map(drop)
+        self.change(AccountChange::on(user).remove(self, id)).await
+    }
+
+    /// Requires what the user needs to add a credential: recent authentication, or a recovery code
+    /// if the kind is [recoverable](super::CredentialOptions::recoverable).
+    ///
+    /// ```
+    /// use authlayer::{AuthError, AuthUser, services::Credentials};
+    ///
+    /// async fn add_phone(
+    ///     phones: &Credentials<()>,
+    ///     user: &AuthUser,
+    ///     verified: &str,
+    /// ) -> Result<(), AuthError> {
+    ///     let user = phones.fresh_to_add(user).await?;
+    ///     phones.add(&user, verified, ()).await.map(drop)
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`AuthUser::require_fresh`].
+    ///
+    /// # Security
+    ///
+    /// With a recovery code, the result only authorizes one change of credentials of this factor.
+    /// Do not use it as evidence of recent authentication for anything else.
+    pub async fn fresh_to_add(&self, user: &AuthUser) -> Result<FreshUser, AuthError> {
+        let core = self.services.core()?;
+        match self.options().replaceable() {
+            Some(_) => core.fresh_or_recovering_user(user).await,
+            None => core.fresh_user(user).await,
+        }
+    }
+
+    /// Requires what the user needs to remove a credential, like
+    /// [`fresh_to_add`](Self::fresh_to_add).
+    ///
+    /// ```
+    /// use authlayer::{AuthError, AuthUser, services::Credentials};
+    ///
+    /// async fn remove_phone(
+    ///     phones: &Credentials<()>,
+    ///     user: &AuthUser,
+    ///     id: &str,
+    /// ) -> Result<(), AuthError> {
+    ///     let user = phones.fresh_to_remove(user).await?;
+    ///     phones.remove(&user, id).await
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`fresh_to_add`](Self::fresh_to_add).
+    pub async fn fresh_to_remove(&self, user: &AuthUser) -> Result<FreshUser, AuthError> {
+        self.fresh_to_add(user).await
+    }
+
+    async fn change(&self, change: AccountChange) -> Result<(), AuthError> {
+        let client = change.session().map(|own| own.client.clone()).unwrap_or_default();
+        self.services.core()?.apply_change(&client, change).await.map(drop)
     }
 }

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Outcome, device::is_remembered};
+use super::{Outcome, adding::AddingCredential, device::is_remembered};
 use crate::{
     clock::{after, whole_millis},
     crypto::digest::{Digest, Domain},
@@ -14,7 +14,7 @@ use crate::{
     model::{ClientInfo, Email, Factor, FactorProof, IdpSession, Session, TokenDelivery, User},
     services::Core,
     session::NewSession,
-    store::{Challenge, ChallengeKind, Credential, CredentialUpdate, Requirement},
+    store::{Challenge, ChallengeKind, Credential, CredentialUpdate, Requirement, SessionTag},
 };
 
 /// The time for which a device is known after its last sign-in.
@@ -46,6 +46,10 @@ pub(crate) struct SignInAttempt {
     pub(crate) mailbox: Option<Email>,
     /// The return target of the client.
     pub(crate) return_to: Option<String>,
+    /// The tags of the session.
+    pub(crate) tags: Vec<SessionTag>,
+    /// The credential that is added when the session begins.
+    pub(crate) adding: Option<AddingCredential>,
 }
 
 /// A credential that a sign-in verified.
@@ -97,6 +101,8 @@ impl SignInAttempt {
             used: Vec::new(),
             mailbox: None,
             return_to: None,
+            tags: Vec::new(),
+            adding: None,
         }
     }
 }
@@ -114,11 +120,14 @@ impl Core {
         if !methods.is_empty() {
             return self.require_factor(attempt, methods).await;
         }
-        if let Some(mailbox) = attempt.mailbox.clone() {
-            return self.complete_at(Some(&mailbox), attempt).await;
+        if attempt.mailbox.is_some() || attempt.adding.is_some() {
+            let address = attempt.mailbox.clone().or_else(|| attempt.user.email.clone());
+            return self.complete_at(address.as_ref(), attempt).await;
         }
-        let SignInAttempt { user, proofs, delivery, client, device, upstream, using, .. } = attempt;
-        let beginning = NewSession { upstream, using, ..NewSession::new(proofs, delivery, client) };
+        let SignInAttempt { user, proofs, delivery, client, device, upstream, using, tags, .. } =
+            attempt;
+        let beginning =
+            NewSession { upstream, using, tags, ..NewSession::new(proofs, delivery, client) };
         let issued = self.sessions.create_with(&user, beginning).await?;
         self.note_device(&user, &issued.session, true);
         self.end_recoveries_by(&issued.session);

@@ -3,82 +3,17 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{
-    Outcome,
-    account::{new_user_id, password_credential},
-    claim::Claim,
-    outcome::SignUpOutcome,
-    second_step::read,
-};
+use super::{claim::Claim, outcome::SignUpOutcome};
 use crate::{
-    clock::whole_millis,
     error::{AuthError, ErrorKind},
-    model::{ClientInfo, Factor, FactorProof, Session, SessionId, TokenDelivery, User, UserId},
+    model::{Session, SessionId, User, UserId},
     services::Core,
     session::{IssuedTokens, NewSession, SessionTransition},
     store::{
-        AccountWrites, Applied, Challenge, CreateUserOutcome, Creation, Credential, CredentialKind,
+        AccountWrites, Applied, CreateUserOutcome, Creation, Credential, CredentialKind,
         EndSessions, Requirement, Unmet, UserOrigin,
     },
 };
-
-/// A sign-up whose email address is not verified yet. No user exists until then.
-#[derive(Serialize, Deserialize)]
-pub(crate) struct SignUpData {
-    pub(crate) hash: String,
-    pub(crate) display_name: Option<String>,
-    pub(crate) user_metadata: Map<String, Value>,
-    #[serde(flatten)]
-    pub(crate) delivery: TokenDelivery,
-    /// The anonymous user of the session that requested it.
-    #[serde(default)]
-    pub(crate) anonymous: Option<UserId>,
-    /// The session; `None` if an earlier version stored the sign-up.
-    #[serde(default)]
-    pub(crate) anonymous_session: Option<AnonymousSession>,
-    #[serde(default)]
-    pub(crate) draft: Draft,
-}
-
-/// The fields that hooks set before a sign-up, and the values that they stored.
-#[derive(Default, Serialize, Deserialize)]
-#[serde(default)]
-pub(crate) struct Draft {
-    username: Option<String>,
-    phone: Option<String>,
-    avatar_url: Option<String>,
-    tenant_id: Option<String>,
-    roles: Vec<String>,
-    scopes: Vec<String>,
-    attributes: Map<String, Value>,
-    app_metadata: Map<String, Value>,
-    kept: Map<String, Value>,
-}
-
-impl Draft {
-    pub(crate) fn new(user: &User, kept: Map<String, Value>) -> Self {
-        let user = user.clone();
-        Self {
-            username: user.username,
-            phone: user.phone,
-            avatar_url: user.avatar_url,
-            tenant_id: user.tenant_id,
-            roles: user.roles,
-            scopes: user.scopes,
-            attributes: user.attributes,
-            app_metadata: user.app_metadata,
-            kept,
-        }
-    }
-
-    /// Sets the fields of a new user, and returns the stored values.
-    fn apply(self, user: &mut User) -> Map<String, Value> {
-        (user.username, user.phone, user.avatar_url) = (self.username, self.phone, self.avatar_url);
-        (user.tenant_id, user.roles, user.scopes) = (self.tenant_id, self.roles, self.scopes);
-        (user.attributes, user.app_metadata) = (self.attributes, self.app_metadata);
-        self.kept
-    }
-}
 
 /// Adds the fields of a new user to an existing user.
 fn add_fields(to: &mut User, from: &User) {
@@ -129,67 +64,6 @@ impl AnonymousSession {
 }
 
 impl Core {
-    /// Creates the user of a sign-up whose email address was verified. If an unverified account has
-    /// that address, it is handed over, without any of its previous data.
-    pub(crate) async fn complete_sign_up(
-        &self,
-        challenge: &Challenge,
-        client: ClientInfo,
-    ) -> Result<Outcome, AuthError> {
-        let email = challenge.address.clone().ok_or(ErrorKind::ChallengeExpired)?;
-        let data: SignUpData = read(&challenge.data, "sign_up")?;
-        let now = whole_millis(self.clock.now());
-        let mut user = User {
-            email: Some(email.clone()),
-            email_verified_at: Some(now),
-            display_name: data.display_name,
-            user_metadata: data.user_metadata,
-            ..User::new(new_user_id(now)?, now)
-        };
-        let kept = data.draft.apply(&mut user);
-        let password = password_credential(&user.id, &data.hash, now)?;
-        if !self.passwords()?.allows_sign_up() {
-            return Err(ErrorKind::SignUpDisabled.into());
-        }
-        self.may_sign_in(&user, Factor::Password, &client).await?;
-        let factors = [Factor::Password, Factor::EmailCode];
-        let factors = factors.map(|method| FactorProof::new(method, now)).to_vec();
-        let beginning = NewSession::new(factors, data.delivery, client);
-        let account = AccountDraft {
-            user: &user,
-            credential: Some(&password),
-            anonymous: data.anonymous.as_ref(),
-            anonymous_session: data.anonymous_session,
-            kept: kept.clone(),
-        };
-        // A pending sign-up does not reserve its username: if another user has it in the meantime,
-        // the user begins without one.
-        let unnamed = User { username: None, ..user.clone() };
-        let mut made = self.take_in(account.clone(), beginning.clone()).await?;
-        if matches!(made, SignUpOutcome::Rejected(CreateUserOutcome::UsernameTaken)) {
-            let account = AccountDraft { user: &unnamed, ..account };
-            made = self.take_in(account, beginning.clone()).await?;
-        }
-        let (user, issued) = match made.created() {
-            Ok(made) => made,
-            Err(CreateUserOutcome::Refused) => return Err(ErrorKind::SignUpDisabled.into()),
-            Err(_) => {
-                let claim =
-                    |wanted| self.take_over(wanted, Some(&password), &kept, beginning.clone());
-                match claim(&user).await {
-                    Err(error)
-                        if error.kind() == ErrorKind::EmailTaken && user.username.is_some() =>
-                    {
-                        claim(&unnamed).await?
-                    }
-                    claimed => claimed?,
-                }
-            }
-        };
-        self.note_device(&user, &issued.session, false);
-        Ok(Outcome::complete(user, issued))
-    }
-
     /// Hands over an unverified account to the person who verified its email address, with the
     /// credential and the profile of their sign-up.
     pub(super) async fn take_over(

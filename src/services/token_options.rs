@@ -6,7 +6,7 @@ use http::HeaderValue;
 use jiff::Timestamp;
 
 use super::{ChallengeHandle, consumed::Secrets};
-use crate::crypto::digest::Digest;
+use crate::{crypto::digest::Digest, model::Transition};
 
 /// Options of challenges whose handle is the secret.
 ///
@@ -16,6 +16,7 @@ use crate::crypto::digest::Digest;
 /// | [`typed_by_people`](Self::typed_by_people) | off: handles of 256 bits |
 /// | [`max_attempts`](Self::max_attempts) | 1 |
 /// | [`replaces_older`](Self::replaces_older) | off |
+/// | [`survives`](Self::survives), [`ends_on`](Self::ends_on) | ends with a claim, a new email address or password, a ban, and the revocation of all sessions |
 ///
 /// ```
 /// use std::time::Duration;
@@ -35,6 +36,8 @@ pub struct TokenOptions {
     pub(super) is_typed: bool,
     pub(super) attempts: u32,
     pub(super) replaces_older: bool,
+    pub(crate) survives: &'static [Transition],
+    pub(crate) ends_on: &'static [Transition],
 }
 
 /// Options with this lifetime.
@@ -59,6 +62,8 @@ impl TokenOptions {
             is_typed: false,
             attempts: 1,
             replaces_older: false,
+            survives: &[],
+            ends_on: &[],
         }
     }
 
@@ -111,6 +116,38 @@ impl TokenOptions {
     /// ```
     pub fn replaces_older(mut self) -> Self {
         self.replaces_older = true;
+        self
+    }
+
+    /// Retains challenges of a user through these transitions. By default they end when the account
+    /// is claimed or disabled, when its email address or password changes, and when all sessions
+    /// are revoked. They always end when the user is deleted.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use authlayer::services::{TokenOptions, Transition};
+    /// let week = Duration::from_secs(7 * 24 * 3600);
+    /// let undo = TokenOptions::new(week).survives(&[Transition::EmailChanged]);
+    /// ```
+    ///
+    /// # Security
+    ///
+    /// A challenge that survives can be consumed with the code or link from before the change.
+    pub fn survives(mut self, transitions: &'static [Transition]) -> Self {
+        self.survives = transitions;
+        self
+    }
+
+    /// Ends challenges of a user with these transitions too.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use authlayer::services::{TokenOptions, Transition};
+    /// let ten_minutes = Duration::from_secs(600);
+    /// let options = TokenOptions::new(ten_minutes).ends_on(&[Transition::SecondFactorRemoved]);
+    /// ```
+    pub fn ends_on(mut self, transitions: &'static [Transition]) -> Self {
+        self.ends_on = transitions;
         self
     }
 }

@@ -11,7 +11,8 @@ use crate::{
         User, UserId,
     },
     store::{
-        Applied, CredentialUpdate, Decide, InsertOptions, SessionLimit, SessionRow, SessionWrite,
+        Applied, CredentialUpdate, Decide, InsertOptions, SessionLimit, SessionRow, SessionTag,
+        SessionWrite,
     },
 };
 
@@ -31,6 +32,8 @@ pub struct NewSession {
     /// The use of a credential that is recorded in the same transaction. If it cannot be recorded,
     /// the session is not created.
     pub using: Option<CredentialUpdate>,
+    /// The tags of the session, in addition to those of `upstream`.
+    pub tags: Vec<SessionTag>,
 }
 
 impl NewSession {
@@ -41,7 +44,8 @@ impl NewSession {
         client: ClientInfo,
     ) -> Self {
         let TokenDelivery { transport, is_persistent } = delivery.into();
-        Self { factors, transport, is_persistent, client, upstream: None, using: None }
+        let (upstream, using, tags) = Default::default();
+        Self { factors, transport, is_persistent, client, upstream, using, tags }
     }
 }
 
@@ -113,7 +117,7 @@ impl Sessions {
             writes.session = Some(SessionWrite::Insert(row, limit.clone()));
             Some(writes)
         };
-        match self.users.apply(user, &with_session).await? {
+        match self.transitions.apply(user, &with_session).await? {
             Applied::Done(user) => {
                 self.record_ended(limit.clone(), &user.id);
                 let issued = self.began(row.session, secrets);
@@ -167,6 +171,13 @@ impl Sessions {
         let is_persistent = beginning.is_persistent;
         let end = after(now, self.options.lifetime(is_persistent));
         let (access, refresh) = self.options.token_expiry(is_persistent, now, end);
+        let mut tags = beginning.tags;
+        let more = beginning.upstream.iter().flat_map(IdpSession::tags);
+        for tag in more.collect::<Vec<_>>() {
+            if !tags.contains(&tag) {
+                tags.push(tag);
+            }
+        }
         let session = Session {
             expires_at: end,
             access_expires_at: access,
@@ -189,6 +200,7 @@ impl Sessions {
             rotated_at: None,
             confirmed_at: None,
             former: Vec::new(),
+            tags,
         };
         Ok((row, secrets))
     }

@@ -17,6 +17,7 @@ mod renew;
 mod resolved;
 mod seen;
 mod size;
+mod tagged;
 mod user;
 mod verify;
 
@@ -59,6 +60,8 @@ const BATCH: u32 = 1_000;
 pub struct Sessions {
     store: Arc<dyn SessionStore>,
     users: Arc<dyn AccountStore>,
+    /// The same store, whose transitions are completed and observed.
+    transitions: Arc<dyn AccountStore>,
     clock: Arc<dyn Clock>,
     events: Arc<dyn EventSink>,
     options: SessionOptions,
@@ -85,8 +88,25 @@ impl Sessions {
         let cache = cache.map(|options| cache::Cache::new(options, Arc::clone(&changes)));
         let watcher = Arc::new(live::Watcher::new(changes));
         let (seen, flights, cache) = (Arc::default(), Arc::default(), cache.map(Arc::new));
-        let actor = None;
-        Self { store, users, clock, events, options, watcher, seen, cache, flights, actor }
+        let (actor, transitions) = (None, Arc::clone(&users));
+        Self {
+            store,
+            users,
+            transitions,
+            clock,
+            events,
+            options,
+            watcher,
+            seen,
+            cache,
+            flights,
+            actor,
+        }
+    }
+
+    /// Applies transitions by another store than the one that users are read from.
+    pub(crate) fn with_transitions(self, transitions: Arc<dyn AccountStore>) -> Self {
+        Self { transitions, ..self }
     }
 
     /// Returns a service that records revocations as acts of this user, for example of an
@@ -251,16 +271,6 @@ impl Sessions {
         if ended > 0 {
             self.events.record(self.revoked().user(user));
         }
-    }
-
-    /// Ends the sessions that were created by a provider: of one session there, or of one subject.
-    pub(crate) async fn end_of_provider(
-        &self,
-        provider: &str,
-        subject: Option<&str>,
-        session: Option<&str>,
-    ) -> Result<u64, AuthError> {
-        Ok(self.store.delete_of_upstream(provider, subject, session).await?)
     }
 
     /// Deletes at most `batch` sessions that can no longer be refreshed. Returns their number.

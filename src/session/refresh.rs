@@ -32,14 +32,25 @@ impl Sessions {
     /// [`ErrorKind::InvalidRefreshToken`] if the token is unknown, forged, expired, revoked or
     /// reused; [`ErrorKind::Unavailable`] if the store fails.
     pub async fn refresh(&self, token: &str) -> Result<(User, IssuedTokens), AuthError> {
-        self.refresh_over(token, None).await
+        self.refresh_if(token, &|_| None).await
     }
 
     /// Like [`refresh`](Self::refresh), limited to sessions of one transport.
     pub(crate) async fn refresh_over(
         &self,
         token: &str,
-        transport: Option<Transport>,
+        transport: Transport,
+    ) -> Result<(User, IssuedTokens), AuthError> {
+        let is_other = |row: &SessionRow| row.session.transport != transport;
+        self.refresh_if(token, &|row| is_other(row).then_some("other_transport")).await
+    }
+
+    /// Like [`refresh`](Self::refresh), unless `refused` returns a reason for the session. The
+    /// token is not interpreted then, so nothing is revoked.
+    pub(super) async fn refresh_if(
+        &self,
+        token: &str,
+        refused: &(dyn Fn(&SessionRow) -> Option<&'static str> + Sync),
     ) -> Result<(User, IssuedTokens), AuthError> {
         let token = RefreshToken::parse(token).ok_or(ErrorKind::InvalidRefreshToken)?;
         for _ in 0..MOST_RACES {
@@ -47,9 +58,11 @@ impl Sessions {
                 return Err(self.refuse(&token, "unknown"));
             };
             let (row, now) = (found.row, whole_millis(self.clock.now()));
-            let own = row.session.transport;
-            if own == Transport::Other || transport.is_some_and(|only| own != only) {
+            if row.session.transport == Transport::Other {
                 return Err(self.refuse(&token, "other_transport"));
+            }
+            if let Some(reason) = refused(&row) {
+                return Err(self.refuse(&token, reason));
             }
             let decision = self.options.refresh.decide(standing(&row, &token), &state(&row), now);
             if let RefreshDecision::Refuse(reason) = decision {

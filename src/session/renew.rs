@@ -49,7 +49,7 @@ impl Sessions {
                 writes.session = Some(SessionWrite::Renew { from, to });
                 Some(writes)
             };
-            match self.users.apply(&session.user_id, &with_session).await? {
+            match self.transitions.apply(&session.user_id, &with_session).await? {
                 Applied::Done(user) => {
                     let issued = IssuedTokens::new(to.session, secrets, now);
                     return Ok(SessionTransition::Done(user, Box::new(issued)));

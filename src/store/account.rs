@@ -53,6 +53,9 @@ pub enum CacheScope {
 /// Edits the current state of a user. Returns whether to write the change.
 pub type EditFn<'a> = &'a (dyn Fn(&mut User) -> bool + Send + Sync);
 
+/// Completes the writes of an edit, given the user before it.
+pub type CompleteFn<'a> = &'a (dyn Fn(&User, &mut AccountWrites) + Send + Sync);
+
 /// Storage of users and their credentials.
 ///
 /// This trait is sealed.
@@ -93,12 +96,27 @@ pub trait AccountStore: Sealed + Send + Sync + 'static {
         edit: EditFn<'_>,
         credential: Option<&Credential>,
     ) -> Result<EditOutcome, StoreError> {
+        self.edit_completing(id, edit, credential, &|_, _| ()).await
+    }
+
+    /// Like [`edit_user`](Self::edit_user), and completes the writes before they are applied.
+    async fn edit_completing(
+        &self,
+        id: &UserId,
+        edit: EditFn<'_>,
+        credential: Option<&Credential>,
+        complete: CompleteFn<'_>,
+    ) -> Result<EditOutcome, StoreError> {
         let decide = |user: &User| {
             let mut after = user.clone();
             let add = credential.cloned();
-            let is_edited = edit(&mut after);
+            if !edit(&mut after) {
+                return None;
+            }
             let end_recoveries = (after.email != user.email).then_some(u32::MAX);
-            is_edited.then(|| AccountWrites { add, end_recoveries, ..AccountWrites::new(after) })
+            let mut writes = AccountWrites { add, end_recoveries, ..AccountWrites::new(after) };
+            complete(user, &mut writes);
+            Some(writes)
         };
         Ok(match self.apply(id, &decide).await? {
             Applied::Done(user) | Applied::SessionEnded(user) => EditOutcome::Done(user),

@@ -10,6 +10,7 @@ mod challenge;
 mod changes;
 mod created;
 mod credential;
+mod derived;
 mod epoch;
 mod error;
 mod event;
@@ -21,6 +22,7 @@ mod mail;
 pub(crate) mod sealed;
 mod session;
 mod session_limit;
+mod session_tag;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub mod sql;
 mod standing;
@@ -33,7 +35,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 pub use account::{
-    AccountStore, CacheScope, CreateUserOutcome, EditFn, EditOutcome, UserTableError,
+    AccountStore, CacheScope, CompleteFn, CreateUserOutcome, EditFn, EditOutcome, UserTableError,
 };
 pub use challenge::{Challenge, ChallengeKind, ChallengeStore};
 pub use changes::{
@@ -41,6 +43,7 @@ pub use changes::{
 };
 pub use created::{CreatedUser, Creation, UserOrigin};
 pub use credential::{Credential, CredentialKind, CredentialStore, CredentialUpdate};
+pub(crate) use derived::transitions_of;
 pub use error::StoreError;
 pub(crate) use event::first_id_at;
 pub use event::{DeletedUser, EventQuery, EventStore, StoredEvent};
@@ -52,6 +55,7 @@ pub use session::{
     WithUser,
 };
 pub use session_limit::SessionLimit;
+pub use session_tag::SessionTag;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub use sql::{Db, Migration, MigrationKind, SqlStore, UserCreatedHook};
 pub use standing::{AccountFlagStore, AccountFlags};

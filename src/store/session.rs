@@ -7,6 +7,7 @@ use super::{CredentialUpdate, SessionLimit, StoreError, sealed::Sealed};
 use crate::{
     crypto::digest::Digest,
     model::{Session, SessionId, User, UserId},
+    store::SessionTag,
 };
 
 /// A session with the hashes of its tokens.
@@ -38,6 +39,8 @@ pub struct SessionRow {
     pub confirmed_at: Option<Timestamp>,
     /// The lineages from before the tokens were replaced other than by a refresh, oldest first.
     pub former: Vec<FormerLineage>,
+    /// The tags of the session; they never change.
+    pub tags: Vec<SessionTag>,
 }
 
 /// A lineage of a session whose tokens were replaced, for example by a step-up.
@@ -226,15 +229,9 @@ pub trait SessionStore: Sealed + Send + Sync + 'static {
         except: Option<SessionId>,
     ) -> Result<u64, StoreError>;
 
-    /// Deletes the sessions that were created from a sign-in at this provider and match its session
-    /// id, its subject, or both if both are given. Returns how many. If neither is given, deletes
-    /// nothing.
-    async fn delete_of_upstream(
-        &self,
-        provider: &str,
-        subject: Option<&str>,
-        session: Option<&str>,
-    ) -> Result<u64, StoreError>;
+    /// Deletes the sessions, and the pending sign-ins and sign-ups, that have all of these tags.
+    /// Returns how many sessions. Without tags, deletes nothing.
+    async fn delete_tagged(&self, tags: &[SessionTag]) -> Result<u64, StoreError>;
 
     /// Deletes at most `batch` sessions of any users, and returns how many.
     async fn delete_any_sessions(&self, batch: u32) -> Result<u64, StoreError>;

@@ -15,6 +15,7 @@ use super::{
 use crate::{
     crypto::digest::Digest,
     model::{ApiKey, Session, SessionId, User},
+    store::SessionTag,
 };
 
 /// Decides what a transition writes, given the locked user. Returns `None` to decline it.
@@ -52,8 +53,14 @@ pub struct AccountWrites {
     /// Whether all pending challenges and remembered devices are deleted, and account recoveries end.
     /// Links that undo a change of email address or stop a recovery are retained.
     pub end_challenges: bool,
+    /// The kinds of flows outside this crate whose challenges are retained all the same.
+    pub surviving_challenges: Vec<&'static str>,
     /// Deletes the challenges of this kind.
     pub end_challenges_of: Option<ChallengeKind>,
+    /// Deletes the challenges of these kinds of flows outside this crate.
+    pub end_challenge_kinds: Vec<&'static str>,
+    /// Deletes the credentials of these kinds of flows outside this crate.
+    pub end_credential_kinds: Vec<&'static str>,
     /// Deletes the links that undo a change of email address, from this number on.
     pub end_undo_links: Option<u32>,
     /// Ends the account recoveries that waive a strength of at most this rank, since a factor of
@@ -134,12 +141,10 @@ pub enum EndSessions {
     Nothing,
     /// All except for this one.
     Others(SessionId),
-    /// Those created from a sign-in at a provider as this subject, except for one.
-    OfProvider {
-        /// The id of the provider.
-        provider: String,
-        /// The subject at the provider.
-        subject: String,
+    /// Those with a tag, except for one.
+    Tagged {
+        /// The tag.
+        tag: SessionTag,
         /// The session to retain.
         except: SessionId,
     },
@@ -296,7 +301,10 @@ impl AccountWrites {
             end: EndSessions::Nothing,
             ended: None,
             end_challenges: false,
+            surviving_challenges: Vec::new(),
             end_challenges_of: None,
+            end_challenge_kinds: Vec::new(),
+            end_credential_kinds: Vec::new(),
             end_undo_links: None,
             end_recoveries: None,
             challenges: Vec::new(),

@@ -15,11 +15,12 @@ use crate::{
     model::{ApiKey, ApiKeyId, Email, Session, SessionId, User, UserId, Username},
     store::{
         AccessTokenRow, AccountFlagStore, AccountFlags, AccountStore, Allowance, Applied,
-        CacheScope, Challenge, ChallengeKind, ChallengeStore, Count, CreateUserOutcome, Creation,
-        Credential, CredentialKind, CredentialStore, CredentialUpdate, Decide, DeletedUser, EditFn,
-        EditOutcome, EventQuery, EventStore, InsertOptions, InvalidationClock, KeyStore, LimitRule,
-        LimitStore, MailStore, SessionRow, SessionStore, Store, StoreError, StoredEvent,
-        StoredMail, Unreadable, UserTable, UserTableError, WatchedRow, WithUser, sealed::Sealed,
+        CacheScope, Challenge, ChallengeKind, ChallengeStore, CompleteFn, Count, CreateUserOutcome,
+        Creation, Credential, CredentialKind, CredentialStore, CredentialUpdate, Decide,
+        DeletedUser, EditFn, EditOutcome, EventQuery, EventStore, InsertOptions, InvalidationClock,
+        KeyStore, LimitRule, LimitStore, MailStore, SessionRow, SessionStore, SessionTag, Store,
+        StoreError, StoredEvent, StoredMail, Unreadable, UserTable, UserTableError, WatchedRow,
+        WithUser, sealed::Sealed,
     },
 };
 
@@ -172,7 +173,7 @@ faulty! {
         async fn delete(&self, id: SessionId) -> bool;
         async fn delete_owned(&self, id: SessionId, user: &UserId) -> bool;
         async fn delete_of_user(&self, user: &UserId, except: Option<SessionId>) -> u64;
-        async fn delete_of_upstream(&self, provider: &str, subject: Option<&str>, session: Option<&str>) -> u64;
+        async fn delete_tagged(&self, tags: &[SessionTag]) -> u64;
         async fn delete_any_sessions(&self, batch: u32) -> u64;
         async fn delete_any_challenges(&self, batch: u32) -> u64;
         async fn sweep(&self, now: Timestamp, batch: u32) -> u64;
@@ -215,7 +216,7 @@ faulty! {
         async fn find_user_by_skeleton(&self, username: &Username) -> Option<User>;
         async fn create_user(&self, user: &User, credential: Option<&Credential>, creation: Creation) -> CreateUserOutcome;
         async fn apply(&self, id: &UserId, decide: Decide<'_>) -> Applied;
-        async fn edit_user(&self, id: &UserId, edit: EditFn<'_>, credential: Option<&Credential>) -> EditOutcome;
+        async fn edit_completing(&self, id: &UserId, edit: EditFn<'_>, credential: Option<&Credential>, complete: CompleteFn<'_>) -> EditOutcome;
         async fn delete_user(&self, id: &UserId) -> bool;
         async fn list_users(&self, after: Option<&UserId>, at_most: u32) -> Vec<User>;
         async fn import_users(&self, all: &[(User, Vec<Credential>)]) -> Vec<Option<UserId>>;

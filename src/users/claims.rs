@@ -18,8 +18,8 @@ use super::{
 use crate::{
     model::{Email, User, UserId, Username},
     store::{
-        AccountStore, AccountWrites, Applied, CreateUserOutcome, Creation, Credential, Decide,
-        EditFn, EditOutcome, Field, Store, StoreError,
+        AccountStore, AccountWrites, Applied, CompleteFn, CreateUserOutcome, Creation, Credential,
+        Decide, EditFn, EditOutcome, Field, Store, StoreError,
     },
 };
 
@@ -190,11 +190,12 @@ impl AccountStore for WithClaims {
         }
     }
 
-    async fn edit_user(
+    async fn edit_completing(
         &self,
         id: &UserId,
         edit: EditFn<'_>,
         credential: Option<&Credential>,
+        complete: CompleteFn<'_>,
     ) -> Result<EditOutcome, StoreError> {
         let claims = self.batch.claims(id).await?;
         let lost = Mutex::new(None);
@@ -208,7 +209,7 @@ impl AccountStore for WithClaims {
             *user = core(&after);
             wanted && not_ours.is_none()
         };
-        let edited = self.store.edit_user(id, &watched, credential).await?;
+        let edited = self.store.edit_completing(id, &watched, credential, complete).await?;
         let lost = lost.into_inner().unwrap_or_else(PoisonError::into_inner);
         Ok(match (edited, lost) {
             (EditOutcome::Refused, Some(field)) => EditOutcome::NotKept(field.name()),

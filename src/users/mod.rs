@@ -29,6 +29,7 @@ mod query;
 mod service;
 mod time_limit;
 mod transfer;
+mod transitions;
 mod usernames;
 
 use std::{fmt, sync::Arc, time::Duration};
@@ -45,6 +46,7 @@ pub(crate) use service::KnownHashes;
 pub use service::Users;
 use time_limit::TimeLimited;
 pub use transfer::{ImportSummary, TransferError};
+pub(crate) use transitions::{AnyObserver, Ending, TransitionRules, Transitions};
 
 pub use crate::model::Patch;
 use crate::store::{AccountStore, Store, UserTable, UserTableError};

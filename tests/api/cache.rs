@@ -510,20 +510,22 @@ async fn logout_at_a_provider_invalidates_only_the_sessions_it_revokes() {
         client: authlayer::model::ClientInfo::default(),
         upstream: Some(upstream),
         using: None,
+        tags: Vec::new(),
     };
     let begun = here.auth.sessions().create_with(&ada, beginning).await.unwrap();
     let from_provider = begun.access.expose().to_owned();
     for token in [&token, &from_provider] {
         here.until_cached(token, || store.statements()).await;
     }
-    let revoked = store.delete_of_upstream("idp", Some("bob"), None).await;
+    let tag = |own: &str| authlayer::services::SessionTag::new("oauth", own);
+    let revoked = store.delete_tagged(&[tag("idp/subject/bob")]).await;
     assert_eq!(revoked.unwrap(), 0);
     let before = store.statements().request;
     for token in [&token, &from_provider] {
         assert_eq!(here.status(token).await, 200);
     }
     assert_eq!(store.statements().request - before, 0, "no session was revoked");
-    let ended = store.delete_of_upstream("idp", None, Some("first")).await;
+    let ended = store.delete_tagged(&[tag("idp/session/first")]).await;
     assert_eq!(ended.unwrap(), 1);
     let before = store.statements().request;
     assert_eq!(here.status(&token).await, 200);

@@ -318,6 +318,34 @@ with_providers! {
         assert_eq!(me(&jane).await, Value::Null, "logout at the provider also revokes sessions with a second factor");
     }
 
+    /// OA-36: a sign-in that began before the logout cannot complete after it.
+    async fn logout_at_the_provider_revokes_pending_sign_ins(world: &World, { "sign_in_code": true }) {
+        let jane = world.client();
+        assert_eq!(world.sign_in(&jane).await.status, 303);
+        let code = last_code(&world.bed, "jane@example.com").await;
+        let verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+        let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(verifier));
+        let query = format!("?transport=bearer&redirect_to=myapp://callback&code_challenge={challenge}");
+        let browser = world.client();
+        let callback = world.to_callback(&browser, &query).await;
+        let place = browser.get(&callback).await.header("location");
+        let waiting = place.strip_prefix("myapp://callback?code=").unwrap_or_else(|| panic!("{place}"));
+        // Another session at the provider ends nothing.
+        for (sid, is_own) in [("another", false), ("session-1", true)] {
+            let token = world.idp.logout_token(&json!({ "sid": sid }));
+            let form = [("content-type", "application/x-www-form-urlencoded")];
+            let body = format!("logout_token={token}");
+            let path = "/auth/oauth/fake/backchannel-logout";
+            let answer = world.client().send(http::Method::POST, path, &form, body.as_bytes()).await;
+            assert_eq!(answer.status, 200, "{}", answer.json());
+            let again = jane.post("/auth/verify/resend", json!({})).await;
+            assert_eq!(again.status, if is_own { 401 } else { 202 }, "{sid}");
+        }
+        assert_eq!(jane.post("/auth/verify", json!({ "code": code })).await.code(), "challenge_expired");
+        let exchange = json!({ "code": waiting, "code_verifier": verifier });
+        assert_eq!(world.client().post("/auth/oauth/exchange", exchange).await.code(), "invalid_code");
+    }
+
     /// Native applications: RFC 7636, RFC 8252
     async fn native_application_exchanges_a_code(world: &World) {
         let verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";

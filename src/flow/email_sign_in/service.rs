@@ -173,6 +173,11 @@ impl EmailSignInService {
         if !self.allows_sign_up(core) {
             return Err(ErrorKind::SignUpDisabled.into());
         }
+        // An unverified account may have received the email address since the request. Its sign-in
+        // runs the hooks for that user, once.
+        if let Some(holder) = core.users.find_user_by_email(&email).await? {
+            return self.claim(core, client, factor, email, holder).await;
+        }
         let (info, now) = (client.info(), whole_millis(core.clock.now()));
         core.limits.sign_up(info.ip.as_deref()).await?;
         let user = User {
@@ -204,7 +209,7 @@ impl EmailSignInService {
             }
             Err(CreateUserOutcome::Refused) => Err(ErrorKind::SignUpDisabled.into()),
             Err(CreateUserOutcome::UsernameTaken) => Err(ErrorKind::UsernameTaken.into()),
-            Err(_) => self.claim(core, client, factor, email).await,
+            Err(_) => Err(email_taken(core, client)),
         }
     }
 
@@ -215,20 +220,23 @@ impl EmailSignInService {
         client: &Client,
         factor: Factor,
         email: Email,
+        holder: User,
     ) -> Result<Outcome, AuthError> {
-        let holder = core.users.find_user_by_email(&email).await?;
-        let holder = holder.filter(|own| own.is_active() && own.email_verified_at.is_none());
-        let Some(holder) = holder else {
-            let event = core.event(EventKind::SignUpRefused).client(client.info());
-            core.events.record(event.reason("email_taken"));
-            return Err(ErrorKind::EmailTaken.into());
-        };
+        if !holder.is_active() || holder.email_verified_at.is_some() {
+            return Err(email_taken(core, client));
+        }
         self.sign_in(core, client, factor, email, holder).await
     }
 
     fn allows_sign_up(&self, core: &Core) -> bool {
         self.allow_sign_up && core.passwords().map_or(true, |passwords| passwords.allows_sign_up())
     }
+}
+
+fn email_taken(core: &Core, client: &Client) -> AuthError {
+    let event = core.event(EventKind::SignUpRefused).client(client.info());
+    core.events.record(event.reason("email_taken"));
+    ErrorKind::EmailTaken.into()
 }
 
 impl CodeHandler<SignInRequest> for EmailSignInService {

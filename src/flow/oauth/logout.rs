@@ -10,7 +10,7 @@ use crate::{
     crypto::digest::{Digest, Domain},
     error::{AuthError, ErrorKind},
     event::{EventKind, record_act},
-    store::{Challenge, ChallengeKind},
+    store::{Challenge, ChallengeKind, SessionTag},
 };
 
 impl OAuthService {
@@ -44,8 +44,11 @@ impl OAuthService {
             let error = AuthError::new(ErrorKind::InvalidRequest);
             return Err(error.with_source("the logout token was used before"));
         }
-        let (subject, session) = (ended.subject.as_deref(), ended.session.as_deref());
-        let count = core.sessions.end_of_provider(self.provider.id(), subject, session).await?;
+        let provider = self.provider.id();
+        let subject = ended.subject.as_deref().map(|own| SessionTag::of_subject(provider, own));
+        let session = ended.session.as_deref().map(|own| SessionTag::of_upstream(provider, own));
+        let tags: Vec<_> = subject.into_iter().chain(session).collect();
+        let count = core.sessions.end_tagged(&tags).await?;
         let now = whole_millis(core.clock.now());
         let challenge = Challenge {
             id: key,

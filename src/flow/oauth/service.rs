@@ -28,7 +28,7 @@ use crate::{
     services::Core,
     services::identity::{Known, hint_key},
     services::{Outcome, SignInAttempt, Verified},
-    store::{Challenge, ChallengeKind},
+    store::{Challenge, ChallengeKind, SessionTag},
 };
 
 const EXCHANGE_LIFE: std::time::Duration = std::time::Duration::from_secs(60);
@@ -47,6 +47,9 @@ struct Waiting {
     upstream: IdpSession,
     code_challenge: String,
     identity: String,
+    /// The tags of [`upstream`](Self::upstream), by which the sign-in is revoked.
+    #[serde(default)]
+    tags: Vec<SessionTag>,
 }
 
 impl OAuthService {
@@ -220,7 +223,9 @@ impl OAuthService {
         if let Some(code_challenge) = ceremony.code_challenge {
             let identity = known.identity.lookup;
             let is_persistent = Some(ceremony.delivery.is_persistent);
-            let waiting = Waiting { proof, is_persistent, upstream, code_challenge, identity };
+            let tags = upstream.tags().collect();
+            let waiting =
+                Waiting { proof, is_persistent, upstream, code_challenge, identity, tags };
             let code = self.keep(&known.user, &waiting).await?;
             return Ok(CallbackOutcome::Native { code, redirect_to });
         }

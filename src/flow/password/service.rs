@@ -15,9 +15,8 @@ use crate::{
     model::{ClientInfo, Email, Factor, FactorProof, Session, TokenDelivery, User, UserId},
     services::Core,
     services::{
-        AccountDraft, AnonymousSession, Asked, Draft, Letterhead, Outcome, PasswordChange,
-        PasswordOf, SignInAttempt, SignUpData, Verified as FirstFactor, new_user_id,
-        password_credential,
+        AccountDraft, AnonymousSession, Asked, Letterhead, Outcome, PasswordChange, PasswordOf,
+        SignInAttempt, SignUpData, Verified as FirstFactor, new_user_id, password_credential,
     },
     session::NewSession,
     store::{ChallengeKind, CreateUserOutcome, Credential, CredentialKind, UserOrigin},
@@ -141,17 +140,9 @@ impl PasswordService {
             return Err(self.sign_up_refused(ErrorKind::UsernameTaken, &client));
         }
         if self.core.codes().is_some_and(|policy| policy.sign_up) {
-            let draft = Draft::new(&wanted, kept);
-            let data = SignUpData {
-                hash,
-                display_name: wanted.display_name,
-                user_metadata: wanted.user_metadata,
-                delivery,
-                anonymous,
-                anonymous_session,
-                draft,
-            };
-            return self.ask_for_proof(email, data, &client).await;
+            let from = anonymous.zip(anonymous_session);
+            let data = SignUpData::new(wanted, kept, delivery).password(hash).from(from);
+            return self.core.ask_for_proof(email, data, &client).await.map(Outcome::Pending);
         }
         let credential = password_credential(&wanted.id, &hash, now)?;
         let account = AccountDraft {
@@ -179,30 +170,6 @@ impl PasswordService {
         let event = self.core.event(EventKind::SignUpRefused);
         self.core.events.record(event.client(client).reason(kind.code()));
         kind.into()
-    }
-
-    /// Requests the verification of the email address. The response, the work and the number of
-    /// messages are the same whether or not the email address is registered.
-    async fn ask_for_proof(
-        &self,
-        email: Email,
-        data: SignUpData,
-        client: &ClientInfo,
-    ) -> Result<Outcome, AuthError> {
-        let owner = self.core.users.find_user_by_email(&email).await?;
-        let taken = owner.is_some_and(|owner| owner.email_verified_at.is_some());
-        let mut members = Map::new();
-        members.insert("sign_up".to_owned(), json!(data));
-        let kind = if taken { MessageKind::AlreadyRegistered } else { MessageKind::SignUpCode };
-        let letter = Letterhead { kind, to: &email, user: None };
-        let pending = self.core.ask(Asked {
-            kind: ChallengeKind::SignUp,
-            letter,
-            decoy: taken,
-            data: members,
-            client,
-        });
-        pending.await.map(Outcome::Pending)
     }
 
     /// Changes the password of a user on a session.

@@ -9,7 +9,7 @@ use crate::{
     provider::{ProviderProfile, RegisteredProvider},
     services::{Addition, Core, Removal},
     session::IssuedTokens,
-    store::{Credential, CredentialKind, EndSessions},
+    store::{Credential, CredentialKind, EndSessions, SessionTag},
 };
 
 /// The sign-in methods of a user.
@@ -119,7 +119,8 @@ impl Core {
         let (end, what) = match snapshot {
             Ok(Snapshot { provider, subject, .. }) => {
                 let what = MailObject::ProviderSignIn(provider.clone());
-                (EndSessions::OfProvider { provider, subject, except: current.id }, what)
+                let tag = SessionTag::of_subject(&provider, &subject);
+                (EndSessions::Tagged { tag, except: current.id }, what)
             }
             Err(cause) => {
                 tracing::warn!(

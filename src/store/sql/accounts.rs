@@ -212,6 +212,9 @@ impl<DB: Db> SqlStore<DB> {
                 steps.push(keys::remove_all_but::<DB>(&id, keys)?);
             }
         }
+        if !writes.end_credential_kinds.is_empty() {
+            steps.push(credentials::end_kinds(&id, &writes.end_credential_kinds));
+        }
         for own in &writes.dependents {
             steps.push(credentials::remove_dependents::<DB>(&id, own)?);
         }
@@ -243,10 +246,13 @@ impl<DB: Db> SqlStore<DB> {
             }
         }
         if writes.end_challenges {
-            steps.push(challenges::end_all(&id));
+            steps.push(challenges::end_all(&id, &writes.surviving_challenges));
         }
         if let Some(kind) = writes.end_challenges_of {
             steps.push(challenges::end_kind(&id, kind));
+        }
+        if !writes.end_challenge_kinds.is_empty() {
+            steps.push(challenges::end_kinds(&id, &writes.end_challenge_kinds));
         }
         if let Some(from) = writes.end_undo_links {
             steps.push(challenges::end_undo_links(&id, from));

@@ -10,7 +10,7 @@ use super::{
     Db, SqlStore,
     challenge_row::{INSERT, args, columns, read},
     db::{Arg, Statement},
-    row::{Reader, json_text},
+    row::{Reader, json_text, quoted},
 };
 use crate::{
     crypto::digest::Digest,
@@ -189,9 +189,18 @@ pub(super) fn end_kind(user: &Arg, kind: ChallengeKind) -> Statement {
     Statement::new(DELETE, vec![user.clone(), kind.as_str().into()])
 }
 
-/// Deletes all pending challenges and remembered devices of a user.
-pub(super) fn end_all(user: &Arg) -> Statement {
-    Statement::new(END_ALL, vec![user.clone()])
+/// Deletes all pending challenges and remembered devices of a user, except for these kinds.
+pub(super) fn end_all(user: &Arg, except: &[&'static str]) -> Statement {
+    let args = vec![user.clone()];
+    match except {
+        [] => Statement::new(END_ALL, args),
+        _ => Statement::new(format!("{END_ALL} AND kind NOT IN ({})", quoted(except)), args),
+    }
+}
+
+/// Deletes the challenges of these kinds of a user.
+pub(super) fn end_kinds(user: &Arg, kinds: &[&'static str]) -> Statement {
+    Statement::new(format!("{DELETE_ALL} AND kind IN ({})", quoted(kinds)), vec![user.clone()])
 }
 
 /// Deletes all challenges of a user.

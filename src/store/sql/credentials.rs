@@ -8,7 +8,7 @@ use super::{
     Db, SqlStore,
     credential_row::INSERT,
     db::{Arg, Statement},
-    row::{Reader, json_text},
+    row::{Reader, json_text, quoted},
 };
 use crate::{
     model::UserId,
@@ -156,6 +156,15 @@ pub(super) fn remove_dependents<DB: Db>(
     );
     let on = json_text(&dependents.on)?.into();
     Ok(Statement::new(sql, vec![on, user.clone(), dependents.kind.as_str().into()]))
+}
+
+/// Deletes the credentials of these kinds of a user.
+pub(super) fn end_kinds(user: &Arg, kinds: &[&'static str]) -> Statement {
+    let kinds = quoted(kinds);
+    let sql = format!(
+        "DELETE FROM auth_credentials WHERE user_id = CAST($1 AS TEXT) AND kind IN ({kinds})"
+    );
+    Statement::new(sql, vec![user.clone()])
 }
 
 /// Requires that a user has at most this many credentials of the kind of a new one.

@@ -84,6 +84,7 @@ mod sessions;
 mod sqlite;
 mod standing;
 mod table;
+mod tags;
 mod user_row;
 mod users;
 
@@ -293,12 +294,12 @@ impl<DB: Db> SqlStore<DB> {
     /// Like [`change`](Self::change), but returns all rows.
     async fn change_all(
         &self,
-        sql: &'static str,
+        sql: impl Into<Sql>,
         args: Vec<Arg>,
     ) -> Result<Vec<DB::Row>, StoreError> {
         self.count(1);
-        let on = self.writer.access();
-        repeated!(DB::fetch_all(on, sql.into(), args.clone()))
+        let (on, sql) = (self.writer.access(), sql.into());
+        repeated!(DB::fetch_all(on, sql.clone(), args.clone()))
     }
 
     /// Runs the steps in one transaction. A step that must change a row and does not rolls it back.

@@ -7,7 +7,10 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
 use super::db::Db;
-use crate::{model::UserStatus, store::StoreError};
+use crate::{
+    model::{UserStatus, name},
+    store::StoreError,
+};
 
 /// A row, read from left to right.
 pub(super) struct Reader<'r, DB: Db> {
@@ -144,6 +147,12 @@ fn text_of(value: &RawValue) -> Option<ListText<'_>> {
         b'"' => Some(ListText::Value(Cow::Owned(serde_json::from_str(json).ok()?))),
         _ => None,
     }
+}
+
+/// Returns names of kinds as a list of text constants. They are validated when they are registered.
+pub(super) fn quoted(kinds: &[&'static str]) -> String {
+    let valid = kinds.iter().filter(|kind| name::is_name(kind));
+    valid.map(|kind| format!("'{kind}'")).collect::<Vec<_>>().join(", ")
 }
 
 /// Returns a value as JSON text.

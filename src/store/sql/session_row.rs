@@ -10,7 +10,7 @@ use super::{
 use crate::{
     crypto::digest::Digest,
     model::{ClientInfo, FactorProof, IdpSession, Session, SessionId, Transport, UserId},
-    store::{AccessTokenRow, FormerLineage, SessionRow, StoreError, WatchedRow},
+    store::{AccessTokenRow, FormerLineage, SessionRow, SessionTag, StoreError, WatchedRow},
 };
 
 macro_rules! access_columns {
@@ -25,7 +25,7 @@ macro_rules! access_columns {
 macro_rules! session_columns {
     () => {
         concat!(
-            "s.nonce, s.salt, s.lineage_hash, s.refresh_hash, s.rotated_at, s.former, ",
+            "s.nonce, s.salt, s.lineage_hash, s.refresh_hash, s.rotated_at, s.former, s.tags, ",
             $crate::store::sql::session_row::access_columns!()
         )
     };
@@ -38,7 +38,7 @@ pub(super) const ACCESS: &str = access_columns!();
 pub(super) const COLUMNS: &str = session_columns!();
 
 /// The number of [`COLUMNS`] before the id.
-pub(super) const BEFORE_ID: usize = 6;
+pub(super) const BEFORE_ID: usize = 7;
 
 /// The columns of a [`WatchedRow`], in the table `s`. The id is the first of them.
 pub(super) const WATCHED: &str = "s.id, s.user_id, s.refresh_expires_at, s.expires_at";
@@ -76,6 +76,7 @@ pub(super) fn args(row: &SessionRow) -> Result<Vec<Arg>, StoreError> {
         upstream.and_then(|from| from.session.clone()).into(),
         i64::from(session.renewals).into(),
         former_text(&row.former)?.into(),
+        tags_text(&row.tags)?.into(),
     ])
 }
 
@@ -97,6 +98,10 @@ pub(super) fn read<DB: Db>(columns: &mut Reader<'_, DB>) -> Result<SessionRow, S
     let former: Vec<(u32, String, String)> = columns.json()?;
     let former = former.iter().map(former_lineage).collect::<Option<Vec<_>>>();
     let former = former.ok_or_else(|| columns.corrupt())?;
+    let tags = match columns.optional_text()? {
+        Some(text) => serde_json::from_str(&text).map_err(|_| columns.corrupt())?,
+        None => Vec::new(),
+    };
     let row = read_access(columns)?;
     let AccessTokenRow { session, generation, access_hash, previous_access, confirmed_at } = row;
     Ok(SessionRow {
@@ -111,6 +116,7 @@ pub(super) fn read<DB: Db>(columns: &mut Reader<'_, DB>) -> Result<SessionRow, S
         rotated_at,
         confirmed_at,
         former,
+        tags,
     })
 }
 
@@ -199,6 +205,11 @@ pub(super) fn former_text(former: &[FormerLineage]) -> Result<String, StoreError
     json_text(&former)
 }
 
+/// Returns the column `tags`, from which a trigger writes the table of tags.
+fn tags_text(tags: &[SessionTag]) -> Result<Option<String>, StoreError> {
+    (!tags.is_empty()).then(|| json_text(&tags)).transpose()
+}
+
 fn former_lineage((generation, lineage, access): &(u32, String, String)) -> Option<FormerLineage> {
     Some(FormerLineage {
         generation: *generation,
@@ -242,15 +253,15 @@ const INSERT: &str = "INSERT INTO auth_sessions (id, user_id, nonce, salt, gener
     lineage_hash, refresh_hash, access_hash, access_expires_at, previous_access_hash,
     previous_access_expires_at, refresh_expires_at, expires_at, rotated_at, confirmed_at,
     created_at, last_seen_at, factors, ip, user_agent, transport, upstream_provider,
-    upstream_subject, upstream_session, renewals, former)
+    upstream_subject, upstream_session, renewals, former, tags)
     SELECT CAST($1 AS TEXT), CAST($2 AS TEXT), CAST($3 AS TEXT), CAST($4 AS TEXT),
     CAST($5 AS BIGINT), CAST($6 AS TEXT), CAST($7 AS TEXT), CAST($8 AS TEXT),
     CAST($9 AS BIGINT), CAST($10 AS TEXT), CAST($11 AS BIGINT), CAST($12 AS BIGINT),
     CAST($13 AS BIGINT), CAST($14 AS BIGINT), CAST($15 AS BIGINT), CAST($16 AS BIGINT),
     CAST($17 AS BIGINT), CAST($18 AS TEXT), CAST($19 AS TEXT), CAST($20 AS TEXT),
     CAST($21 AS TEXT), CAST($22 AS TEXT), CAST($23 AS TEXT), CAST($24 AS TEXT),
-    CAST($25 AS BIGINT), CAST($26 AS TEXT)
+    CAST($25 AS BIGINT), CAST($26 AS TEXT), CAST($27 AS TEXT)
     WHERE EXISTS (SELECT 1 FROM owner WHERE status = 'active')
     RETURNING (SELECT COUNT(*) FROM (SELECT 1 FROM auth_sessions o
     WHERE o.user_id = CAST($2 AS TEXT) AND o.id <> CAST($1 AS TEXT)
-    AND o.refresh_expires_at > CAST($16 AS BIGINT) LIMIT CAST($27 AS BIGINT)) AS others)";
+    AND o.refresh_expires_at > CAST($16 AS BIGINT) LIMIT CAST($28 AS BIGINT)) AS others)";

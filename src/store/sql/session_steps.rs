@@ -42,9 +42,9 @@ pub(super) fn end(user: &Arg, end: &EndSessions, ended: Option<&EndedSessions>) 
             args.push(kept.to_string().into());
             DELETE_OF_USER
         }
-        EndSessions::OfProvider { provider, subject, except } => {
-            args.extend([except.to_string(), provider.clone(), subject.clone()].map(Arg::from));
-            DELETE_OF_PROVIDER
+        EndSessions::Tagged { tag, except } => {
+            args.extend([except.to_string(), tag.as_str().to_owned()].map(Arg::from));
+            DELETE_TAGGED
         }
         EndSessions::OfCredential { factor, tag, except } => {
             // Proofs of earlier versions do not identify their credential.
@@ -99,8 +99,9 @@ const RENEW: &str = "UPDATE auth_sessions SET salt = $3, generation = $4, lineag
 
 const COUNT_OF_USER: &str = "SELECT COUNT(*) FROM auth_sessions WHERE user_id = CAST($1 AS TEXT)";
 
-const DELETE_OF_PROVIDER: &str = "DELETE FROM auth_sessions WHERE user_id = CAST($1 AS TEXT)
-    AND id <> $2 AND upstream_provider = $3 AND upstream_subject = $4";
+const DELETE_TAGGED: &str = "DELETE FROM auth_sessions WHERE user_id = CAST($1 AS TEXT)
+    AND id <> $2 AND EXISTS (SELECT 1 FROM auth_tags own
+        WHERE own.tag = CAST($3 AS TEXT) AND own.owner = auth_sessions.id)";
 
 const DELETE_OF_CREDENTIAL: &str = "DELETE FROM auth_sessions WHERE user_id = CAST($1 AS TEXT)
     AND id <> $2 AND (factors LIKE $3 OR (factors LIKE $4 AND factors NOT LIKE '%\"by\":%'

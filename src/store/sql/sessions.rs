@@ -11,14 +11,14 @@ use super::{
     session_limit::Trim,
     session_row::{BEFORE_ID, access_columns, read, read_access, read_id, read_watched},
     session_steps::{DELETE_OF_USER, inserted},
-    user_row,
+    tags, user_row,
 };
 use crate::{
     crypto::digest::Digest,
     model::{Session, SessionId, UserId},
     store::{
-        AccessTokenRow, Changed, InsertOptions, SessionRow, SessionStore, StoreError, Unreadable,
-        WatchedRow, WithUser,
+        AccessTokenRow, Changed, InsertOptions, SessionRow, SessionStore, SessionTag, StoreError,
+        Unreadable, WatchedRow, WithUser,
     },
 };
 
@@ -194,21 +194,14 @@ impl<DB: Db> SessionStore for SqlStore<DB> {
             .await
     }
 
-    async fn delete_of_upstream(
-        &self,
-        provider: &str,
-        subject: Option<&str>,
-        session: Option<&str>,
-    ) -> Result<u64, StoreError> {
-        let provider = provider.into();
-        let (sql, args) = match (session, subject) {
-            (Some(session), subject) => {
-                let subject = subject.unwrap_or_default();
-                (DELETE_OF_UPSTREAM_SESSION, vec![provider, session.into(), subject.into()])
-            }
-            (None, Some(subject)) => (DELETE_OF_UPSTREAM_SUBJECT, vec![provider, subject.into()]),
-            (None, None) => return Ok(0),
+    async fn delete_tagged(&self, tags: &[SessionTag]) -> Result<u64, StoreError> {
+        let challenges = tags::delete_challenges::<DB>(tags);
+        let Some(((sql, args), challenges)) = tags::delete_sessions::<DB>(tags).zip(challenges)
+        else {
+            return Ok(0);
         };
+        // Challenges first: a sign-in that completes in the meantime has a session then.
+        self.execute(challenges.0, challenges.1).await?;
         let ended = self.change_all(sql, args);
         let ended = self.changes.reporting(Changed::Everything, ended, |rows| ended_in::<DB>(rows));
         u64::try_from(ended.await?.len()).map_err(StoreError::new)
@@ -311,16 +304,6 @@ const DELETE_ANY_SESSIONS: &str = "DELETE FROM auth_sessions
 
 const DELETE_ANY_CHALLENGES: &str = "DELETE FROM auth_challenges
     WHERE id IN (SELECT id FROM auth_challenges LIMIT CAST($1 AS BIGINT))";
-
-/// Deletes the sessions of one session at the provider, and of the subject if one is given.
-const DELETE_OF_UPSTREAM_SESSION: &str = "DELETE FROM auth_sessions
-    WHERE upstream_provider = CAST($1 AS TEXT) AND upstream_session = CAST($2 AS TEXT)
-    AND (upstream_subject = CAST($3 AS TEXT) OR $3 = '') RETURNING id";
-
-/// Deletes all sessions of the subject.
-const DELETE_OF_UPSTREAM_SUBJECT: &str = "DELETE FROM auth_sessions
-    WHERE upstream_provider = CAST($1 AS TEXT) AND upstream_subject = CAST($2 AS TEXT)
-    RETURNING id";
 
 /// The maximum number of sessions of a page.
 const PAGE: i64 = 100;

@@ -95,6 +95,7 @@ pub(super) fn session(byte: u8, user: &UserId) -> SessionRow {
         rotated_at: Some(at(10)),
         confirmed_at: None,
         former: Vec::new(),
+        tags: Vec::new(),
     }
 }
 

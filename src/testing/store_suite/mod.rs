@@ -5,6 +5,7 @@ mod fixtures;
 mod mails;
 mod session_limits;
 mod sessions;
+mod tags;
 mod transitions;
 mod usernames;
 mod users;
@@ -12,8 +13,8 @@ mod users;
 use std::{future::Future, pin::Pin, sync::Arc};
 
 use self::{
-    credentials::*, mails::*, session_limits::*, sessions::*, transitions::*, usernames::*,
-    users::*,
+    credentials::*, mails::*, session_limits::*, sessions::*, tags::*, transitions::*,
+    usernames::*, users::*,
 };
 use crate::{store::Store, users::UserStorage};
 
@@ -51,7 +52,8 @@ pub fn store_conformance_tests() -> Vec<ConformanceTest> {
         only_expired_rows_are_swept
         session_is_revoked_once
         revoking_sessions_of_a_user_affects_no_others
-        provider_logout_revokes_only_its_own_sessions
+        tags_revoke_only_the_sessions_that_have_all_of_them
+        credential_is_a_tag_of_the_sessions_it_was_verified_on
         disabled_user_gets_no_session
         concurrent_ban_and_sign_in_leave_no_session
         concurrent_insert_does_not_outlive_its_user

@@ -7,7 +7,7 @@ use tokio::task::JoinSet;
 
 use super::fixtures::{at, ban, begun_at, password_of, seen, session, sign_up, user_with};
 use crate::{
-    model::{IdpSession, SessionId, UserId},
+    model::{SessionId, UserId},
     store::{
         AccessTokenRow, CredentialUpdate, InsertOptions, SessionLimit, SessionRow, Store,
         UserOrigin,
@@ -293,39 +293,4 @@ pub(super) async fn concurrent_ban_and_sign_in_leave_no_session(store: Arc<dyn S
         let left = store.find(row.session.id).await.expect("find");
         assert!(left.is_none(), "round {round} left a session to a disabled user");
     }
-}
-
-pub(super) async fn provider_logout_revokes_only_its_own_sessions(store: Arc<dyn Store>) {
-    // The users of these sessions are in another store.
-    let store = store.without_users();
-    let user = UserId::new("u");
-    let began = [
-        ("idp", "ada", Some("1")),
-        ("idp", "ada", Some("2")),
-        ("idp", "eve", Some("3")),
-        ("idp", "eve", None),
-        ("other", "ada", Some("1")),
-    ];
-    for (byte, (provider, subject, there)) in (1..).zip(began) {
-        let mut row = session(byte, &user);
-        row.session.upstream = Some(IdpSession {
-            provider: provider.to_owned(),
-            subject: subject.to_owned(),
-            session: there.map(str::to_owned),
-        });
-        assert!(store.insert(&row, &InsertOptions::default()).await.expect("insert"));
-    }
-    let mine = session(9, &user);
-    assert!(store.insert(&mine, &InsertOptions::default()).await.expect("insert"));
-    let end = async |subject, there| {
-        store.delete_of_upstream("idp", subject, there).await.expect("delete")
-    };
-    assert_eq!(end(None, None).await, 0, "neither subject nor session");
-    assert_eq!(end(Some("eve"), Some("1")).await, 0, "a session of another subject");
-    assert_eq!(end(Some("ada"), Some("1")).await, 1);
-    assert_eq!(end(None, Some("1")).await, 0, "once");
-    assert_eq!(end(None, Some("2")).await, 1);
-    assert_eq!(end(Some("eve"), None).await, 2);
-    let left = store.list(&user, at(0)).await.expect("list");
-    assert_eq!(left.len(), 2, "of another provider, and of none");
 }

@@ -115,6 +115,7 @@ const ALL: &[(&str, MigrationKind, &str, &str)] = &[
     ),
     migration!("0014_event_actors", "0014_event_actors_sqlite", "0014_event_actors_postgres"),
     migration!("0015_outbox", "0015_outbox_sqlite", "0015_outbox_postgres"),
+    migration!("0016_tags", "0016_tags_sqlite", "0016_tags_postgres"),
 ];
 
 /// Returns the migrations of an engine, in order.

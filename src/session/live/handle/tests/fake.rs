@@ -22,8 +22,8 @@ use crate::{
     session::{AuthenticatedSession, SessionOptions, Sessions, live::SessionWatch},
     store::{
         AccountStore, Applied, CacheScope, CreateUserOutcome, Creation, Credential, Decide,
-        InsertOptions, InvalidationClock, SessionRow, SessionStore, StoreError, Unreadable,
-        WithUser,
+        InsertOptions, InvalidationClock, SessionRow, SessionStore, SessionTag, StoreError,
+        Unreadable, WithUser,
     },
 };
 
@@ -172,12 +172,7 @@ impl SessionStore for Fake {
         unreachable!()
     }
 
-    async fn delete_of_upstream(
-        &self,
-        _: &str,
-        _: Option<&str>,
-        _: Option<&str>,
-    ) -> Result<u64, StoreError> {
+    async fn delete_tagged(&self, _: &[SessionTag]) -> Result<u64, StoreError> {
         unreachable!()
     }
 
@@ -207,6 +202,7 @@ fn row(id: SessionId) -> SessionRow {
         rotated_at: None,
         confirmed_at: None,
         former: Vec::new(),
+        tags: Vec::new(),
     }
 }
 
