@@ -309,6 +309,7 @@ impl AuthBuilder {
                     Arc::clone(&events),
                     self.hooks.clone(),
                     usernames.clone(),
+                    me.clone(),
                 ),
                 users,
                 credentials: store.clone(),

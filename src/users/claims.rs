@@ -19,7 +19,8 @@ use crate::{
     model::{Email, User, UserId, Username},
     store::{
         AccountStore, AccountWrites, Applied, CreateUserOutcome, Creation, Credential, Decide,
-        EditFn, EditOutcome, Field, Store, StoreError,
+        DeleteOutcome, EditFn, EditOutcome, Field, Remaining, Store, StoreError, UserFilter,
+        UserSearch,
     },
 };
 
@@ -123,10 +124,43 @@ impl WithClaims {
         Ok(self.kept.or_ask(user, ask).await?.unwrap_or_default())
     }
 
+    /// Returns users with their claims, which are fetched together.
+    async fn all_with(&self, users: Vec<User>) -> Result<Vec<User>, StoreError> {
+        let ids: Vec<UserId> = users.iter().map(|user| user.id.clone()).collect();
+        if ids.is_empty() {
+            return Ok(users);
+        }
+        let mut found = self.batch.source.claims_batch(&ids).await?;
+        let with = |user: User| claimed(&user, &found.remove(&user.id).unwrap_or_default());
+        Ok(users.into_iter().map(with).collect())
+    }
+
+    /// Returns a condition on a user in our tables, with the current claims of that user. They are not
+    /// part of the transaction.
+    async fn claiming(&self, remaining: &Remaining) -> Result<Remaining, StoreError> {
+        let (claims, passes) =
+            (self.batch.claims(&remaining.user).await?, Arc::clone(&remaining.passes));
+        let passes = Arc::new(move |user: &User| passes(&claimed(user, &claims)));
+        Ok(Remaining { user: remaining.user.clone(), passes })
+    }
+
     async fn with(&self, user: Option<User>) -> Result<Option<User>, StoreError> {
         let Some(user) = user else { return Ok(None) };
         let claims = self.claims(&user.id).await?;
         Ok(Some(claimed(&user, &claims)))
+    }
+}
+
+/// Returns a search that does not select by roles, which are claims.
+fn without_claims(search: UserSearch<'_>) -> UserSearch<'_> {
+    match search {
+        UserSearch::Newest { status, after, .. } => {
+            UserSearch::Newest { role: None, status, after }
+        }
+        UserSearch::Prefix { field, text, after, .. } => {
+            UserSearch::Prefix { field, text, role: None, after }
+        }
+        other @ UserSearch::ById { .. } => other,
     }
 }
 
@@ -190,13 +224,18 @@ impl AccountStore for WithClaims {
         }
     }
 
-    async fn edit_user(
+    async fn edit_user_keeping(
         &self,
         id: &UserId,
         edit: EditFn<'_>,
         credential: Option<&Credential>,
+        remaining: Option<&Remaining>,
     ) -> Result<EditOutcome, StoreError> {
         let claims = self.batch.claims(id).await?;
+        let remaining = match remaining {
+            Some(remaining) => Some(self.claiming(remaining).await?),
+            None => None,
+        };
         let lost = Mutex::new(None);
         let watched = |user: &mut User| {
             let before = claimed(user, &claims);
@@ -208,7 +247,8 @@ impl AccountStore for WithClaims {
             *user = core(&after);
             wanted && not_ours.is_none()
         };
-        let edited = self.store.edit_user(id, &watched, credential).await?;
+        let edited =
+            self.store.edit_user_keeping(id, &watched, credential, remaining.as_ref()).await?;
         let lost = lost.into_inner().unwrap_or_else(PoisonError::into_inner);
         Ok(match (edited, lost) {
             (EditOutcome::Refused, Some(field)) => EditOutcome::NotKept(field.name()),
@@ -238,6 +278,34 @@ impl AccountStore for WithClaims {
 
     async fn delete_user(&self, id: &UserId) -> Result<bool, StoreError> {
         self.store.delete_user(id).await
+    }
+
+    async fn delete_user_keeping(
+        &self,
+        id: &UserId,
+        remaining: Option<&Remaining>,
+    ) -> Result<DeleteOutcome, StoreError> {
+        let remaining = match remaining {
+            Some(remaining) => Some(self.claiming(remaining).await?),
+            None => None,
+        };
+        self.store.delete_user_keeping(id, remaining.as_ref()).await
+    }
+
+    async fn search_users(
+        &self,
+        search: &UserSearch<'_>,
+        at_most: u32,
+    ) -> Result<Vec<User>, StoreError> {
+        let users = self.store.search_users(&without_claims(*search), at_most).await?;
+        self.all_with(users).await
+    }
+
+    async fn count_users(&self, filter: &UserFilter) -> Result<Option<u64>, StoreError> {
+        match filter.role {
+            Some(_) => Ok(None),
+            None => self.store.count_users(filter).await,
+        }
     }
 
     async fn list_users(

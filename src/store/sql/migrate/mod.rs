@@ -114,6 +114,12 @@ const ALL: &[(&str, MigrationKind, &str, &str)] = &[
         "0013_username_index_postgres"
     ),
     migration!("0014_event_actors", "0014_event_actors_sqlite", "0014_event_actors_postgres"),
+    migration!("0015_user_roles", "0015_user_roles_sqlite", "0015_user_roles_postgres"),
+    migration!(
+        Outside: "0016_user_search",
+        "0016_user_search_sqlite",
+        "0016_user_search_postgres"
+    ),
 ];
 
 /// Returns the migrations of an engine, in order.
