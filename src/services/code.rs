@@ -286,7 +286,7 @@ impl Core {
     pub(crate) fn notify_by(&self, user: &User, letter: MailContent) {
         let Some(outbox) = self.outbox.as_ref().filter(|_| self.notices) else { return };
         let mut letter = letter.in_language(locale_of(user));
-        letter.words = self.words_of(letter.kind);
+        letter.words = self.words_of(letter.kind).or(letter.words);
         if letter.kind == MessageKind::NewDevice {
             letter.name = greeted_name(user).filter(|_| user.email.as_ref() == Some(&letter.to));
         }

@@ -8,6 +8,8 @@
 mod account;
 mod account_changes;
 mod account_recovery;
+mod admin_view;
+mod administration;
 mod answer;
 mod api_key;
 mod bearer;
@@ -35,6 +37,7 @@ mod facts;
 mod fresh;
 mod greeting;
 pub(crate) mod identity;
+mod invitation;
 mod key_cache;
 mod limiter;
 mod logged;

@@ -153,6 +153,13 @@ impl Texts {
         let shared =
             [("minutes", Argument::Number(mail.minutes)), ("app", Argument::Text(app.to_owned()))];
         let values: Vec<_> = own.chain(shared).collect();
+        // Without a link the change is one by an administrator, which the user cannot undo.
+        let is_act = mail.kind == MessageKind::EmailChanged && mail.link.is_none();
+        let id = |part: &str| match part {
+            "before" if is_act => "mail-notice-email-changed-by-administrator-before".to_owned(),
+            "after" if is_act => "mail-notice-email-changed-by-administrator-after".to_owned(),
+            part => id(part),
+        };
         let text = |part: &str| sentence(language, &id(part), &values);
         Ok(Self {
             // A header has no marks of direction.
