@@ -36,9 +36,15 @@ impl Parameters {
             }
             SearchedField::Id => format!("{of}.id"),
         };
-        let from = format!("{column} >= {}", self.add(text, "TEXT"));
+        // SQLite uses the index of an expression only for a value without affinity. The text is in
+        // lower case.
+        let bound = |value: String| match field {
+            SearchedField::Username => format!("lower({value})"),
+            _ => value,
+        };
+        let from = format!("{column} >= {}", bound(self.add(text, "TEXT")));
         match end_of(text) {
-            Some(end) => format!("{from} AND {column} < {}", self.add(end, "TEXT")),
+            Some(end) => format!("{from} AND {column} < {}", bound(self.add(end, "TEXT"))),
             None => from,
         }
     }
