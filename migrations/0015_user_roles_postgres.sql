@@ -20,14 +20,18 @@ BEGIN
         CREATE FUNCTION auth_user_roles_changed() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
         SET search_path = pg_catalog, pg_temp AS $$
         BEGIN
-            IF TG_OP <> 'INSERT' AND OLD.roles <> '[]' THEN
-                DELETE FROM %1$s WHERE user_id = OLD.id;
+            IF TG_OP <> 'INSERT' THEN
+                IF OLD.roles <> '[]' THEN
+                    DELETE FROM %1$s WHERE user_id = OLD.id;
+                END IF;
             END IF;
-            IF TG_OP <> 'DELETE' AND NEW.roles <> '[]' AND position('\u0000' in NEW.roles) = 0 THEN
-                INSERT INTO %1$s (role, user_id, created_at)
-                    SELECT role, NEW.id, NEW.created_at
-                    FROM jsonb_array_elements_text(CAST(NEW.roles AS JSONB)) AS roles(role)
-                    ON CONFLICT (role, user_id) DO NOTHING;
+            IF TG_OP <> 'DELETE' THEN
+                IF NEW.roles <> '[]' AND position('\u0000' in NEW.roles) = 0 THEN
+                    INSERT INTO %1$s (role, user_id, created_at)
+                        SELECT r.role, NEW.id, NEW.created_at
+                        FROM jsonb_array_elements_text(CAST(NEW.roles AS JSONB)) AS r(role)
+                        ON CONFLICT (role, user_id) DO NOTHING;
+                END IF;
             END IF;
             RETURN NULL;
         END $$

@@ -203,6 +203,13 @@ pub trait AccountStore: Sealed + Send + Sync + 'static {
         Ok(())
     }
 
+    /// Returns whether a member of a user, such as `roles`, can be stored here. An application that
+    /// creates the user itself decides then.
+    fn stores(&self, member: &str) -> bool {
+        let _ = member;
+        true
+    }
+
     /// Returns `true` if a user and its credentials are written in one transaction. Otherwise other
     /// tasks may briefly see only one of them.
     fn is_transactional(&self) -> bool {

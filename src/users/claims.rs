@@ -335,6 +335,11 @@ impl AccountStore for WithClaims {
             None => self.find_user(id).await,
         }
     }
+
+    fn stores(&self, member: &str) -> bool {
+        !CLAIMED.iter().any(|field| field.name() == member) && self.store.stores(member)
+    }
+
     async fn announce(&self, id: &UserId) -> Result<(), StoreError> {
         self.kept.change(id);
         self.store.announce(id).await

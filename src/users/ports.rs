@@ -435,7 +435,7 @@ pub trait UserStore: Send + Sync + 'static {
     fn delete(&self, id: &UserId) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
     /// Returns at most `at_most` users in the order of their ids, those after `after`, for
-    /// [`Users::export`](super::Users::export).
+    /// [`Users::list`](super::Users::list) and [`Users::export`](super::Users::export).
     ///
     /// # Errors
     ///

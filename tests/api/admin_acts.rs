@@ -1,6 +1,6 @@
 //! Administration: the last administrator, the list of events, and storage modes.
 
-use authlayer::{EventKind, UserId, UserStatus, UserStorage, users::UserQuery};
+use authlayer::{EventKind, UserId, UserStatus, UserStorage, clock::Clock, users::UserQuery};
 use http::Method;
 use serde_json::json;
 use tokio::task::JoinSet;
@@ -151,6 +151,10 @@ async fn storage_modes_say_what_they_cannot_do() {
         bed.bed.auth.users().notify_changed(&id).await.unwrap();
         let eve = create(&ada, json!({ "email": EVE, "password": PASSWORD })).await;
         let other = eve["id"].as_str().unwrap();
+        let lost = json!({ "email": "x@example.com", "roles": ["x"], "display_name": "X" });
+        let refused = ada.post("/auth/admin/users", &lost).await;
+        assert_eq!(code(&refused), expect(422, "invalid_request"));
+        assert_eq!(refused.json()["members"], json!(["roles"]));
         let refused = patch(&ada, other, json!({ "roles": ["x"], "display_name": "Eve" })).await;
         assert_eq!(code(&refused), expect(422, "invalid_request"));
         assert_eq!(refused.json()["members"], json!(["roles"]));

@@ -73,6 +73,16 @@ impl AdminService {
         new: NewMembers,
     ) -> Result<Value, AuthError> {
         let NewMembers { email, credential, display_name, roles, scopes, email_verified } = new;
+        let given = [
+            ("display_name", display_name.is_some()),
+            ("roles", !roles.is_empty()),
+            ("scopes", !scopes.is_empty()),
+        ];
+        let is_lost = |(name, is_given): &(&str, bool)| *is_given && !self.core.users.stores(name);
+        let lost: Vec<_> = given.iter().filter(|member| is_lost(member)).map(|own| own.0).collect();
+        if !lost.is_empty() {
+            return Err(AuthError::new(ErrorKind::InvalidMembers).with_extension("members", lost));
+        }
         let email = Email::parse(&email).map_err(|_| ErrorKind::InvalidEmail)?;
         let now = whole_millis(self.core.clock.now());
         let user = User {

@@ -144,6 +144,10 @@ impl<DB: Db> AccountStore for SqlStore<DB> {
         if self.is_told { CacheScope::UserStorage } else { CacheScope::Nothing }
     }
 
+    fn stores(&self, member: &str) -> bool {
+        !self.users.unmapped.iter().any(|field| field.name() == member)
+    }
+
     async fn announce(&self, id: &UserId) -> Result<(), StoreError> {
         self.announce_user(id).await
     }
