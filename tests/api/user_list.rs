@@ -70,7 +70,7 @@ async fn pages_list_every_matching_user_once() {
         let key = |user: &User| (user.created_at, user.id.as_str().to_owned());
         assert!(all.users.is_sorted_by(|one, next| key(one) > key(next)), "the newest first");
         assert_eq!(all.users.len(), 7);
-        let id: UserId = all.users[0].id.clone();
+        let id: UserId = all.users.iter().find(|user| user.has_role("even")).unwrap().id.clone();
         users.disable(&id).await.unwrap();
         let disabled = users.list(&UserQuery::new().status(UserStatus::Disabled)).await.unwrap();
         assert_eq!(disabled.users.iter().map(|user| &user.id).collect::<Vec<_>>(), [&id]);
