@@ -218,6 +218,7 @@ error-email-not-verified = أكّد بريدك الإلكتروني أولًا.
 error-account-exists = لديك حساب بهذا العنوان. سجّل الدخول إليه ثم اربط هذا المزوّد.
 error-identity-taken = هذا مرتبط بحساب آخر بالفعل.
 error-account-disabled = هذا الحساب معطّل.
+error-last-admin = عيّن مسؤولاً آخر أولاً.
 error-last-credential = أضف طريقة أخرى لتسجيل الدخول أولًا.
 error-invalid-passkey = لم يُقبل مفتاح المرور.
 error-no-totp = أضف تطبيق مصادقة أولًا.

@@ -202,6 +202,7 @@ error-email-not-verified = Bestätigen Sie zuerst Ihre E-Mail-Adresse.
 error-account-exists = Sie haben schon ein Konto mit dieser Adresse. Melden Sie sich dort an und verknüpfen Sie dann diesen Anbieter.
 error-identity-taken = Dies ist schon mit einem anderen Konto verknüpft.
 error-account-disabled = Dieses Konto ist gesperrt.
+error-last-admin = Geben Sie zuerst einem anderen Konto die Verwaltungsrechte.
 error-last-credential = Fügen Sie zuerst eine andere Anmeldemethode hinzu.
 error-invalid-passkey = Der Passkey wurde nicht angenommen.
 error-no-totp = Fügen Sie zuerst eine Authenticator-App hinzu.

@@ -202,6 +202,7 @@ error-email-not-verified = Verify your email address first.
 error-account-exists = You already have an account with this address. Sign in to it, then link this provider.
 error-identity-taken = This is already linked to another account.
 error-account-disabled = This account is disabled.
+error-last-admin = Make another user an administrator first.
 error-last-credential = Add another way to sign in first.
 error-invalid-passkey = The passkey was not accepted.
 error-no-totp = Add an authenticator app first.

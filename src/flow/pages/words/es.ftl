@@ -202,6 +202,7 @@ error-email-not-verified = Verifique primero su correo electrónico.
 error-account-exists = Ya tiene una cuenta con esta dirección. Inicie sesión en ella y vincule después este proveedor.
 error-identity-taken = Esto ya está vinculado a otra cuenta.
 error-account-disabled = Esta cuenta está desactivada.
+error-last-admin = Nombre primero a otro administrador.
 error-last-credential = Añada primero otra forma de iniciar sesión.
 error-invalid-passkey = La llave de acceso no se aceptó.
 error-no-totp = Añada primero una aplicación de autenticación.

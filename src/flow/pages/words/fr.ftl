@@ -202,6 +202,7 @@ error-email-not-verified = Vérifiez d’abord votre adresse e-mail.
 error-account-exists = Vous avez déjà un compte avec cette adresse. Connectez-vous, puis liez ce fournisseur.
 error-identity-taken = Ceci est déjà lié à un autre compte.
 error-account-disabled = Ce compte est désactivé.
+error-last-admin = Désignez d’abord un autre administrateur.
 error-last-credential = Ajoutez d’abord un autre moyen de connexion.
 error-invalid-passkey = La clé d’accès n’a pas été acceptée.
 error-no-totp = Ajoutez d’abord une application d’authentification.

@@ -193,6 +193,7 @@ error-email-not-verified = 先にメールアドレスを確認してくださ�
 error-account-exists = このアドレスのアカウントがすでにあります。サインインしてから連携してください。
 error-identity-taken = すでに別のアカウントと連携されています。
 error-account-disabled = このアカウントは無効です。
+error-last-admin = 先に別のユーザーを管理者にしてください。
 error-last-credential = 先に別のサインイン方法を追加してください。
 error-invalid-passkey = パスキーを確認できませんでした。
 error-no-totp = 先に認証アプリを追加してください。
