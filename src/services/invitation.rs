@@ -1,7 +1,8 @@
 //! Invitations, and reset links that an administrator sends.
 //!
 //! Both are links of `POST /password/reset`. An invitation is valid for seven days; its first use
-//! verifies the email address.
+//! verifies the email address. Its challenge is stored for longer, so that a user whose invitation has
+//! expired gets a new one.
 
 use std::time::Duration;
 
@@ -22,10 +23,20 @@ use crate::{
 
 /// The validity of an invitation.
 const INVITATION_LIFE: Duration = Duration::from_secs(7 * 24 * 3600);
+/// The time for which it is stored.
+const INVITATION_STORED: Duration = Duration::from_secs(365 * 24 * 3600);
 /// The messages of administrators have a separate rate limit.
 const PURPOSE: &str = "administration";
 /// The member of a challenge that is an invitation.
 const INVITATION: &str = "invitation";
+/// The member with the end of its validity, in milliseconds.
+const VALID_UNTIL: &str = "valid_until";
+
+/// Returns whether the link of an invitation is no longer valid.
+pub(crate) fn is_expired_invitation(challenge: &Challenge, now: Timestamp) -> bool {
+    let until = challenge.data.get(VALID_UNTIL).and_then(Value::as_i64);
+    until.is_some_and(|until| now.as_millisecond() >= until)
+}
 
 /// A link to set a password, before it is stored and sent.
 struct PasswordLink {
@@ -119,9 +130,13 @@ impl Core {
         let policy = self.reset_policy("send_password_reset")?;
         let handle = OneTimeToken::random(TokenPurpose::Link)?;
         let now: Timestamp = whole_millis(self.clock.now());
-        let (kind, lifetime) = match is_invitation {
-            true => (MessageKind::Invitation, INVITATION_LIFE),
-            false => (MessageKind::ResetLink, policy.lifetime),
+        let (kind, lifetime, stored, data) = match is_invitation {
+            true => {
+                let until = after(now, INVITATION_LIFE).as_millisecond();
+                let data = json!({ INVITATION: true, VALID_UNTIL: until });
+                (MessageKind::Invitation, INVITATION_LIFE, INVITATION_STORED, data)
+            }
+            false => (MessageKind::ResetLink, policy.lifetime, policy.lifetime, json!({})),
         };
         let challenge = Challenge {
             id: handle.digest(),
@@ -130,9 +145,9 @@ impl Core {
             address: Some(to.clone()),
             code: None,
             tries: policy.attempts,
-            data: if is_invitation { json!({ INVITATION: true }) } else { json!({}) },
+            data,
             created_at: now,
-            expires_at: after(now, lifetime),
+            expires_at: after(now, stored),
         };
         let link = self.mail_link("reset", &policy.page, handle.to_token().expose());
         let minutes = lifetime.as_secs().div_ceil(60);

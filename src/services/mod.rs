@@ -106,6 +106,7 @@ pub use factor::{
     SecondFactor,
 };
 pub(crate) use facts::{Facts, RESERVED_FACTS};
+pub(crate) use invitation::is_expired_invitation;
 pub(crate) use key_cache::KeyCache;
 pub use limiter::{Attempt, Limiter, RateLimit};
 pub(crate) use logged::LoggedOnce;

@@ -336,12 +336,20 @@ on_every_store! {
 
     async fn invitation_expires_after_seven_days(bed: &Bed) {
         let ada = administrator(bed, ADA).await;
-        create(&ada, json!({ "email": BOB, "invite": true })).await;
+        let made = create(&ada, json!({ "email": BOB, "invite": true })).await;
         let link = reset::token(bed, BOB).await;
         bed.advance(7 * 24 * 3600).await;
+        bed.bed.auth.sweep().await.unwrap();
         let body = json!({ "token": link, "new_password": NEW });
         let late = bed.client().post("/auth/password/reset", &body).await;
         assert_eq!(code(&late), expect(401, "invalid_token"));
+        // The user is still invited, and gets a new link.
+        assert_eq!(sign_in(&ada, ADA, PASSWORD).await.status, 200);
+        let path = format!("/auth/admin/users/{}/password-reset", text(&made["id"]));
+        assert_eq!(ada.post(&path, json!({})).await.status, 202);
+        assert_eq!(mails(bed, BOB).await.pop().unwrap()["kind"], "invitation");
+        let body = json!({ "token": reset::token(bed, BOB).await, "new_password": NEW });
+        assert_eq!(bed.client().post("/auth/password/reset", &body).await.status, 204);
     }
 
     async fn every_act_is_an_event_of_the_administrator(bed: &Bed) {
