@@ -6,7 +6,9 @@
 
 use std::{env, time::Duration};
 
-use authlayer::{Auth, Email, NewUser, Password, PgStore, StderrMailer, User, users::UserQuery};
+use authlayer::{
+    Auth, Email, NewUser, Password, PasswordReset, PgStore, StderrMailer, User, users::UserQuery,
+};
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -16,6 +18,7 @@ async fn main() -> Result<(), Failure> {
         .origin("https://app.example.com")
         .mailer(StderrMailer)
         .flow(Password::new())
+        .flow(PasswordReset::new())
         // The processes that serve requests delete expired rows.
         .cleanup_interval(None)
         .build()?;
@@ -33,6 +36,14 @@ async fn run(auth: &Auth, command: &[&str]) -> Result<(), Failure> {
         ["create", email, role] => {
             let new = NewUser::with_email(Email::parse(email)?).role(role);
             println!("created {}", users.create(new).await?.id);
+        }
+        ["invite", email, role] => {
+            let new = NewUser::with_email(Email::parse(email)?).role(role);
+            println!("invited {}", users.invite(new).await?.id);
+        }
+        ["search", text] => {
+            let page = users.list(&UserQuery::new().search(text)).await?;
+            page.users.iter().for_each(|user| println!("{} {:?}", user.id, user.email));
         }
         ["list", role] => {
             let mut query = UserQuery::new().role(role).limit(200);
@@ -52,10 +63,22 @@ async fn run(auth: &Auth, command: &[&str]) -> Result<(), Failure> {
             let revoked = auth.sessions().revoke_all(&find(auth, email).await?.id, None).await?;
             println!("revoked {revoked} sessions");
         }
+        ["reset-password", email] => {
+            users.send_password_reset(&find(auth, email).await?.id).await?;
+        }
+        ["reset-two-step", email] => {
+            let user = find(auth, email).await?;
+            for factor in users.factors(&user.id).await? {
+                users.remove_factor(&user.id, &factor.id).await?;
+            }
+        }
         ["disclose", email] => {
             println!("{:#}", users.disclose(&find(auth, email).await?.id).await?);
         }
-        _ => eprintln!("usage: admin_cli create|list|grant|disable|sign-out|disclose …"),
+        _ => eprintln!(
+            "usage: admin_cli create|invite|search|list|grant|disable|sign-out|reset-password|\
+             reset-two-step|disclose …"
+        ),
     }
     Ok(())
 }

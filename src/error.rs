@@ -161,6 +161,9 @@ kinds! {
     /// The user is disabled. The client should show that the account is disabled; an administrator
     /// can enable it.
     AccountDisabled = FORBIDDEN, "account_disabled", "This account is disabled";
+    /// The change would leave no active user who is allowed to administer. The client should let the
+    /// administrator give another user access first.
+    LastAdmin = CONFLICT, "last_admin", "Make another user an administrator first";
     /// The credential to remove is the last sign-in method of the user. The client should let the
     /// user add another method first.
     LastCredential = CONFLICT, "last_credential", "Add another sign-in method first";
@@ -204,6 +207,10 @@ kinds! {
     /// The application is not configured correctly, for example a required layer or mailer is
     /// missing. The log has the cause; fix the configuration.
     Misconfigured = INTERNAL_SERVER_ERROR, "internal", "Something went wrong";
+    /// The storage mode of users or the configuration does not support the operation that `operation`
+    /// names: for example, the users of a [`UserDirectory`](crate::UserDirectory) cannot be listed. The
+    /// client should not offer it.
+    Unsupported = NOT_IMPLEMENTED, "unsupported", "This service does not support the operation";
     /// The database, a source of users, or another required service does not respond, or a queue is
     /// full. The client should repeat the request later.
     Unavailable = SERVICE_UNAVAILABLE, "unavailable", "The service is temporarily unavailable; try again";
@@ -298,6 +305,11 @@ impl AuthError {
     /// Returns [`ErrorKind::Misconfigured`] with its cause.
     pub(crate) fn misconfigured(cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Self::new(ErrorKind::Misconfigured).with_source(cause)
+    }
+
+    /// Returns [`ErrorKind::Unsupported`] with the name of the operation.
+    pub(crate) fn unsupported(operation: &'static str) -> Self {
+        Self::new(ErrorKind::Unsupported).with_extension("operation", operation)
     }
 
     /// Returns the error for a username that is invalid, reserved, or not supported.

@@ -100,7 +100,7 @@ kinds! {
     AccountClaimed = "account_claimed";
     /// A change of the email address was reverted.
     EmailChangeUndone = "email_change_undone";
-    /// The user changed the password.
+    /// The user changed the password, or the application or an administrator set it.
     PasswordChanged = "password_changed";
     /// A link that sets a new password was sent to the user.
     PasswordResetRequested = "password_reset_requested";
@@ -125,6 +125,13 @@ kinds! {
     /// The application or an administrator changed the roles of a user; `detail.added` and
     /// `detail.removed` have the roles.
     RolesChanged = "roles_changed";
+    /// A user was created, and a link to set the first password was sent.
+    UserInvited = "user_invited";
+    /// The application or an administrator removed a second factor or a passkey of a user;
+    /// `detail.factor` is its kind.
+    FactorRemovedByAdministrator = "factor_removed_by_administrator";
+    /// An administrator revoked sessions of a user.
+    SessionsRevokedByAdministrator = "sessions_revoked_by_administrator";
     /// A user signed in from a new device.
     NewDevice = "new_device";
     /// A new password was accepted while the check for breached passwords was unavailable.

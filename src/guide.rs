@@ -3,6 +3,9 @@
 #[doc = include_str!("../guide/account.md")]
 pub mod account {}
 
+#[doc = include_str!("../guide/administration.md")]
+pub mod administration {}
+
 #[doc = include_str!("../guide/authorization.md")]
 pub mod authorization {}
 

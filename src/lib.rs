@@ -75,7 +75,7 @@ pub use flow::passkeys::Passkeys;
 #[cfg(feature = "password")]
 pub use flow::password::{Password, PasswordContext};
 pub use flow::{
-    account_recovery::AccountRecovery, anonymous::AnonymousUsers, api_keys::ApiKeys,
+    account_recovery::AccountRecovery, admin::Admin, anonymous::AnonymousUsers, api_keys::ApiKeys,
     codes::EmailCodes, email_sign_in::EmailSignIn, forward_auth::ForwardAuth,
     introspection::Introspection, protected_resource::ProtectedResource, reset::PasswordReset,
 };

@@ -312,6 +312,7 @@ impl AuthBuilder {
                     Arc::clone(&events),
                     self.hooks.clone(),
                     usernames.clone(),
+                    me.clone(),
                 ),
                 users: transitions.clone(),
                 transitions,

@@ -5,6 +5,7 @@
 
 pub(crate) mod account;
 pub mod account_recovery;
+pub mod admin;
 pub mod anonymous;
 pub mod api_keys;
 pub mod codes;

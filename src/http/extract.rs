@@ -99,10 +99,7 @@ impl<R: AccessRule, S: Send + Sync> FromRequestParts<S> for Authorized<R> {
         let rule = R::rule();
         match admit(parts, rule.wants_proof(), &rule, R::allow_api_keys()).await {
             Ok(user) => Ok(Self(user, PhantomData)),
-            Err(error) => {
-                let response = refusal::answer(None, parts, error.clone());
-                Err(AccessRejection(Box::new((error, response))))
-            }
+            Err(error) => Err(AccessRejection::new(parts, error)),
         }
     }
 }
@@ -125,6 +122,12 @@ impl<R: AccessRule, S: Send + Sync> FromRequestParts<S> for Authorized<R> {
 pub struct AccessRejection(Box<(AuthError, Response)>);
 
 impl AccessRejection {
+    /// Creates the rejection of a request, with the response of a guard.
+    pub(super) fn new(parts: &Parts, error: AuthError) -> Self {
+        let response = refusal::answer(None, parts, error.clone());
+        Self(Box::new((error, response)))
+    }
+
     /// Returns the error.
     ///
     /// ```

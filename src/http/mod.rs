@@ -14,6 +14,7 @@
 //! removes `Origin` and `Sec-Fetch-Site`.
 
 pub(crate) mod admit;
+mod admitted;
 mod caller;
 pub(crate) mod client;
 mod context;
@@ -53,6 +54,7 @@ pub(crate) mod strict;
 mod undecided;
 
 pub use crate::session::AuthUser;
+pub(crate) use admitted::{Reader, RouteRules, Writer};
 pub(crate) use context::Context;
 pub use extract::{AccessRejection, AccessRule, Authorized};
 pub use gateway::{

@@ -43,6 +43,12 @@ pub fn english(kind: MessageKind) -> MessageText {
             "It is valid for {minutes} minutes and works once. If you did not request it, there \
             is nothing to do: your password is unchanged.",
         ),
+        MessageKind::Invitation => (
+            "You are invited",
+            "An account was created for you. Open this link to set your password:",
+            "It is valid for seven days and works once. If you did not expect it, there is nothing \
+            to do.",
+        ),
         MessageKind::PasswordChanged => (
             "Your password was changed",
             "The password of your account was changed, and all other devices were signed out.",
@@ -143,3 +149,11 @@ pub fn english(kind: MessageKind) -> MessageText {
     };
     MessageText { subject, before, after }
 }
+
+/// The English text of [`MessageKind::EmailChanged`] for a change by an administrator, which has no
+/// link.
+pub(crate) const EMAIL_CHANGED_BY_ADMINISTRATOR: MessageText = MessageText {
+    subject: "Your email address was changed",
+    before: "An administrator changed the email address of your account.",
+    after: "If you did not expect this, contact the operator of this service.",
+};

@@ -38,6 +38,7 @@ use serde_json::{Map, Value};
 
 #[cfg(feature = "pages")]
 pub(crate) use device::device_parts;
+pub(crate) use english::EMAIL_CHANGED_BY_ADMINISTRATOR;
 pub use english::english;
 pub use object::MailObject;
 pub use print::StderrMailer;
@@ -93,6 +94,8 @@ kinds! {
     AlreadyRegistered = "already_registered";
     /// The link to set a new password.
     ResetLink = "reset_link";
+    /// The link to set the first password of an account that was created for the recipient.
+    Invitation = "invitation";
     /// The password was changed or reset.
     PasswordChanged = "notice_password_changed";
     /// The email address was changed; contains the link that reverts the change.

@@ -51,6 +51,7 @@ fn has_link(kind: MessageKind) -> bool {
         kind,
         MessageKind::SignInLink
             | MessageKind::ResetLink
+            | MessageKind::Invitation
             | MessageKind::EmailChanged
             | MessageKind::EmailChangeRequested
             | MessageKind::RecoveryRequested

@@ -1,5 +1,7 @@
 //! Authorization rules: values that can be combined and that report what is missing.
 
+mod of_user;
+
 use std::{fmt, time::Duration};
 
 use jiff::Timestamp;

@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// The policy of reset links if the flow for password resets is not registered.
-const RESETS: ResetPolicy = ResetPolicy { lifetime: Duration::from_secs(30 * 60), attempts: 10 };
+const RESETS: (Duration, u32) = (Duration::from_secs(30 * 60), 10);
 
 /// The state of an account when a change of the email address was requested, so that an undo can
 /// remove what was added since.
@@ -284,7 +284,8 @@ impl Core {
         now: Timestamp,
     ) -> Result<(Challenge, EmailUndone), AuthError> {
         let handle = OneTimeToken::random(TokenPurpose::Link)?;
-        let ResetPolicy { lifetime, attempts } = self.offered().copied().unwrap_or(RESETS);
+        let policy = self.offered::<ResetPolicy>();
+        let (lifetime, attempts) = policy.map_or(RESETS, |own| (own.lifetime, own.attempts));
         let challenge = Challenge {
             id: handle.digest(),
             kind: ChallengeKind::Reset,

@@ -65,22 +65,27 @@ impl Core {
     ///
     /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable).
     pub(crate) async fn account_facts(&self, user: &User) -> Result<AccountFacts, AuthError> {
-        let account = self.account(user).await?;
+        self.facts_of(&self.account(user).await?).await
+    }
+
+    /// Returns the sign-in methods of a user whose credentials were read.
+    pub(super) async fn facts_of(&self, account: &Account) -> Result<AccountFacts, AuthError> {
         let count = |kind| account.of_kind(kind).count();
         let keys = || account.of_kind(CredentialKind::Passkey);
         let codes = account.of_kind(CredentialKind::RecoveryCodes);
         let codes = codes.filter_map(|own| own.data.get("hashes").and_then(Value::as_array));
         Ok(AccountFacts {
-            has_password: self.has_password(user, account.all()).await?,
-            two_step: self.has_two_step(&account),
+            has_password: self.has_password(account.user(), account.all()).await?,
+            two_step: self.has_two_step(account),
             passkeys: keys().filter(|own| own.is_passkey()).count(),
             security_keys: keys().filter(|own| Credential::is_security_key(own)).count(),
             totp: count(CredentialKind::Totp),
             recovery_codes_left: codes.map(Vec::len).sum(),
             identities: count(CredentialKind::Identity),
-            more: self.more_facts(&account),
+            more: self.more_facts(account),
         })
     }
+
     fn more_facts(&self, account: &Account) -> Map<String, Value> {
         let facts = self.offered::<Facts>().map(|facts| &*facts.0).unwrap_or_default();
         facts.iter().map(|(name, fact)| ((*name).to_owned(), fact(account))).collect()

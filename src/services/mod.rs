@@ -10,6 +10,8 @@ mod account_changes;
 mod account_recovery;
 mod added;
 mod adding;
+mod admin_view;
+mod administration;
 mod answer;
 mod api_key;
 mod bearer;
@@ -38,6 +40,7 @@ mod facts;
 mod fresh;
 mod greeting;
 pub(crate) mod identity;
+mod invitation;
 mod key_cache;
 mod limiter;
 mod logged;
@@ -114,6 +117,7 @@ pub use factor::{
     SecondFactor,
 };
 pub(crate) use facts::{Facts, RESERVED_FACTS};
+pub(crate) use invitation::is_expired_invitation;
 pub(crate) use key_cache::KeyCache;
 pub use limiter::{Attempt, Limiter, RateLimit};
 pub(crate) use logged::LoggedOnce;

@@ -71,11 +71,15 @@ pub(crate) trait NewPasswords: Send + Sync {
     fn requirements(&self) -> PasswordRequirements;
 }
 
-/// The lifetime and the maximum number of attempts of reset links.
-#[derive(Clone, Copy, Debug)]
+/// The lifetime, the maximum number of attempts and the page of reset links, and the interval between
+/// two messages.
+#[derive(Clone, Debug)]
 pub(crate) struct ResetPolicy {
     pub(crate) lifetime: Duration,
     pub(crate) attempts: u32,
+    pub(crate) interval: Duration,
+    /// The path of the page of the application.
+    pub(crate) page: String,
 }
 
 /// Users can recover their accounts.

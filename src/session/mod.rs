@@ -203,7 +203,12 @@ impl Sessions {
         Ok(revoked)
     }
 
-    async fn delete_owned(&self, id: SessionId, user: &UserId) -> Result<bool, AuthError> {
+    /// Deletes a session of a user without an event. Returns whether it existed.
+    pub(crate) async fn delete_owned(
+        &self,
+        id: SessionId,
+        user: &UserId,
+    ) -> Result<bool, AuthError> {
         let deleted = self.store.delete_owned(id, user).await?;
         if deleted {
             self.watcher.end(id);

@@ -2,7 +2,10 @@
 
 use async_trait::async_trait;
 
-use super::{AccountWrites, Applied, Creation, Credential, Decide, StoreError, sealed::Sealed};
+use super::{
+    AccountWrites, Applied, Creation, Credential, Decide, DeleteOutcome, Remaining, StoreError,
+    Unmet, UserFilter, UserSearch, sealed::Sealed,
+};
 use crate::model::{Email, User, UserId, Username};
 
 /// The result of creating a user.
@@ -36,6 +39,8 @@ pub enum EditOutcome {
     Taken,
     /// The store cannot store the field of this name; nothing was written.
     NotKept(&'static str),
+    /// The user who must remain does not pass the rule anymore; nothing was written.
+    NoneRemains,
 }
 
 /// The data that may be cached between requests.
@@ -96,25 +101,44 @@ pub trait AccountStore: Sealed + Send + Sync + 'static {
         edit: EditFn<'_>,
         credential: Option<&Credential>,
     ) -> Result<EditOutcome, StoreError> {
-        self.edit_completing(id, edit, credential, &|_, _| ()).await
+        self.edit_user_keeping(id, edit, credential, None).await
     }
 
-    /// Like [`edit_user`](Self::edit_user), and completes the writes before they are applied.
+    /// Like [`edit_user`](Self::edit_user). If the user passes the rule of `remaining` before and not
+    /// after, the other user must still pass it. A new email address ends links, codes and pending
+    /// changes.
+    async fn edit_user_keeping(
+        &self,
+        id: &UserId,
+        edit: EditFn<'_>,
+        credential: Option<&Credential>,
+        remaining: Option<&Remaining>,
+    ) -> Result<EditOutcome, StoreError> {
+        self.edit_completing(id, edit, credential, remaining, &|_, _| ()).await
+    }
+
+    /// Like [`edit_user_keeping`](Self::edit_user_keeping), and completes the writes before they are
+    /// applied.
     async fn edit_completing(
         &self,
         id: &UserId,
         edit: EditFn<'_>,
         credential: Option<&Credential>,
+        remaining: Option<&Remaining>,
         complete: CompleteFn<'_>,
     ) -> Result<EditOutcome, StoreError> {
         let decide = |user: &User| {
             let mut after = user.clone();
-            let add = credential.cloned();
             if !edit(&mut after) {
                 return None;
             }
-            let end_recoveries = (after.email != user.email).then_some(u32::MAX);
-            let mut writes = AccountWrites { add, end_recoveries, ..AccountWrites::new(after) };
+            let mut writes = AccountWrites {
+                add: credential.cloned(),
+                end_challenges: user.email.is_some() && after.email != user.email,
+                end_recoveries: (after.email != user.email).then_some(u32::MAX),
+                remaining: remaining.filter(|own| own.is_lost(user, &after)).cloned(),
+                ..AccountWrites::new(after)
+            };
             complete(user, &mut writes);
             Some(writes)
         };
@@ -122,6 +146,7 @@ pub trait AccountStore: Sealed + Send + Sync + 'static {
             Applied::Done(user) | Applied::SessionEnded(user) => EditOutcome::Done(user),
             Applied::Unknown => EditOutcome::Unknown,
             Applied::Declined => EditOutcome::Refused,
+            Applied::Unmet(Unmet::Administrator) => EditOutcome::NoneRemains,
             Applied::Taken | Applied::Unmet(_) => EditOutcome::Taken,
             Applied::Unsupported(field) => EditOutcome::NotKept(field),
         })
@@ -130,6 +155,36 @@ pub trait AccountStore: Sealed + Send + Sync + 'static {
     /// Deletes a user with all credentials, sessions and challenges. Returns whether the user
     /// existed.
     async fn delete_user(&self, id: &UserId) -> Result<bool, StoreError>;
+
+    /// Like [`delete_user`](Self::delete_user), if the other user still passes the rule of `remaining`.
+    /// Where users are not in this database, the condition is not checked again.
+    async fn delete_user_keeping(
+        &self,
+        id: &UserId,
+        remaining: Option<&Remaining>,
+    ) -> Result<DeleteOutcome, StoreError> {
+        let _ = remaining;
+        Ok(match self.delete_user(id).await? {
+            true => DeleteOutcome::Deleted,
+            false => DeleteOutcome::Unknown,
+        })
+    }
+
+    /// Returns at most `at_most` users that may match a search, in its order; fewer only at the end.
+    /// By default they are all users, in the order of their ids.
+    async fn search_users(
+        &self,
+        search: &UserSearch<'_>,
+        at_most: u32,
+    ) -> Result<Vec<User>, StoreError> {
+        self.list_users(search.after(), at_most).await
+    }
+
+    /// Returns the number of users that satisfy a filter, or `None` if the store can only list them.
+    async fn count_users(&self, filter: &UserFilter) -> Result<Option<u64>, StoreError> {
+        let _ = filter;
+        Ok(None)
+    }
 
     /// Returns at most `at_most` users in the order of their ids, starting after `after`.
     async fn list_users(
@@ -167,6 +222,13 @@ pub trait AccountStore: Sealed + Send + Sync + 'static {
     /// Invalidates caches after the application changed a user outside of this crate.
     async fn announce(&self, _id: &UserId) -> Result<(), StoreError> {
         Ok(())
+    }
+
+    /// Returns whether a member of a user, such as `roles`, can be stored here. An application that
+    /// creates the user itself decides then.
+    fn stores(&self, member: &str) -> bool {
+        let _ = member;
+        true
     }
 
     /// Returns `true` if a user and its credentials are written in one transaction. Otherwise other

@@ -29,14 +29,34 @@ impl StoreError {
         Self::new(HookFailed(error))
     }
 
-    /// Returns the error for the client: that of a hook, or [`ErrorKind::Unavailable`].
+    /// Creates the error of an operation that this storage of users does not support, such as
+    /// `list_users`. The client gets 501 `unsupported` with its name.
+    ///
+    /// ```
+    /// use authlayer::store::StoreError;
+    /// let error = StoreError::unsupported("list_users");
+    /// assert!(error.to_string().contains("list_users"));
+    /// ```
+    pub fn unsupported(operation: &'static str) -> Self {
+        Self::new(Unsupported(operation))
+    }
+
+    /// Returns the error for the client: that of a hook, [`ErrorKind::Unsupported`], or [`ErrorKind::Unavailable`].
     pub(crate) fn into_auth_error(self) -> AuthError {
-        match self.0.downcast::<HookFailed>() {
-            Ok(failed) => failed.0,
+        let cause = match self.0.downcast::<HookFailed>() {
+            Ok(failed) => return failed.0,
+            Err(cause) => cause,
+        };
+        match cause.downcast::<Unsupported>() {
+            Ok(own) => AuthError::unsupported(own.0),
             Err(cause) => AuthError::new(ErrorKind::Unavailable).with_source(Self(cause)),
         }
     }
 }
+
+#[derive(Debug, thiserror::Error)]
+#[error("this storage of users does not support `{0}`")]
+struct Unsupported(&'static str);
 
 #[derive(Debug, thiserror::Error)]
 #[error("a hook rejected the user: {0}")]

@@ -44,6 +44,10 @@ pub struct EventQuery {
     pub kind: Option<EventKind>,
     /// Events before the one with this id.
     pub before: Option<String>,
+    /// Events of this time and later, in whole milliseconds.
+    pub since: Option<Timestamp>,
+    /// Events before this time, in whole milliseconds.
+    pub until: Option<Timestamp>,
 }
 
 impl EventQuery {
@@ -69,6 +73,30 @@ impl EventQuery {
     #[must_use]
     pub fn kind(mut self, kind: EventKind) -> Self {
         self.kind = Some(kind);
+        self
+    }
+
+    /// Selects the events of a time and later.
+    ///
+    /// ```
+    /// # use authlayer::{jiff::Timestamp, store::EventQuery};
+    /// assert!(EventQuery::default().since(Timestamp::UNIX_EPOCH).since.is_some());
+    /// ```
+    #[must_use]
+    pub fn since(mut self, at: Timestamp) -> Self {
+        self.since = Some(at);
+        self
+    }
+
+    /// Selects the events before a time.
+    ///
+    /// ```
+    /// # use authlayer::{jiff::Timestamp, store::EventQuery};
+    /// assert!(EventQuery::default().until(Timestamp::UNIX_EPOCH).until.is_some());
+    /// ```
+    #[must_use]
+    pub fn until(mut self, at: Timestamp) -> Self {
+        self.until = Some(at);
         self
     }
 
@@ -102,6 +130,17 @@ pub struct DeletedUser {
 /// Returns the smallest id that an event of this time can have. Ids are ordered by time.
 pub(crate) fn first_id_at(at: Timestamp) -> String {
     format!("{:012x}", u64::try_from(at.as_millisecond()).unwrap_or_default())
+}
+
+/// The number of hexadecimal digits in each part of an event id.
+const ID_PARTS: [usize; 3] = [12, 8, 16];
+
+/// Returns whether a text has the form of an event id.
+pub(crate) fn is_event_id(text: &str) -> bool {
+    let is_part = |(part, len): (&str, usize)| {
+        part.len() == len && part.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+    };
+    text.split('-').count() == ID_PARTS.len() && text.split('-').zip(ID_PARTS).all(is_part)
 }
 
 /// Storage of events. All methods count as background work.

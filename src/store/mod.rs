@@ -28,6 +28,7 @@ pub mod sql;
 mod standing;
 mod table;
 mod transition;
+mod user_search;
 
 use std::sync::Arc;
 
@@ -45,8 +46,8 @@ pub use created::{CreatedUser, Creation, UserOrigin};
 pub use credential::{Credential, CredentialKind, CredentialStore, CredentialUpdate};
 pub(crate) use derived::transitions_of;
 pub use error::StoreError;
-pub(crate) use event::first_id_at;
 pub use event::{DeletedUser, EventQuery, EventStore, StoredEvent};
+pub(crate) use event::{first_id_at, is_event_id};
 pub use key::KeyStore;
 pub use limit::{Allowance, Count, GrowingDelay, LimitRule, LimitStore};
 pub use mail::{MailStore, StoredMail};
@@ -67,6 +68,8 @@ pub use transition::{
     AccountWrites, Applied, Decide, Dependents, EndSessions, EndedSessions, NewKey, Remove,
     Requirement, SessionWrite, Unmet,
 };
+pub(crate) use user_search::Passes;
+pub use user_search::{DeleteOutcome, Prefix, Remaining, SearchedField, UserFilter, UserSearch};
 
 /// The storage of everything that this crate persists.
 ///

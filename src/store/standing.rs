@@ -1,5 +1,7 @@
 //! Storage of the status of users that are in another store.
 
+use std::collections::HashMap;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 
@@ -41,6 +43,9 @@ pub trait AccountFlagStore: Sealed + Send + Sync + 'static {
 
     /// Returns `true` if a session of this user was ever created.
     async fn has_begun(&self, id: &UserId) -> Result<bool, StoreError>;
+
+    /// Returns the last use of a session of each of these users who has one.
+    async fn last_seen(&self, users: &[UserId]) -> Result<HashMap<UserId, Timestamp>, StoreError>;
 
     /// Deletes all data of a user: credentials, sessions, challenges and status. Records the
     /// deletion, so that the events of the user are anonymized.

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use super::{
     AccountFlags, Challenge, ChallengeKind, Creation, Credential, CredentialKind, CredentialUpdate,
-    SessionLimit, SessionRow, StoredMail,
+    Remaining, SessionLimit, SessionRow, StoredMail,
 };
 use crate::{
     crypto::digest::Digest,
@@ -76,6 +76,9 @@ pub struct AccountWrites {
     pub standing: Option<AccountFlags>,
     /// The way the user is created, if the transition creates one or gives its id to another person.
     pub created: Option<Creation>,
+    /// The user who must still pass a rule at the end of the transaction. It is checked where users
+    /// are in this database.
+    pub remaining: Option<Remaining>,
 }
 
 /// A condition of a transition.
@@ -239,6 +242,8 @@ pub enum Unmet {
     Taken,
     /// The status stored here for a user of another store has changed.
     AccountFlags,
+    /// The user who must remain does not pass the rule anymore.
+    Administrator,
 }
 
 /// The result of a transition.
@@ -312,6 +317,7 @@ impl AccountWrites {
             session: None,
             standing: None,
             created: None,
+            remaining: None,
         }
     }
 }

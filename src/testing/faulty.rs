@@ -17,10 +17,10 @@ use crate::{
         AccessTokenRow, AccountFlagStore, AccountFlags, AccountStore, Allowance, Applied,
         CacheScope, Challenge, ChallengeKind, ChallengeStore, CompleteFn, Count, CreateUserOutcome,
         Creation, Credential, CredentialKind, CredentialStore, CredentialUpdate, Decide,
-        DeletedUser, EditFn, EditOutcome, EventQuery, EventStore, InsertOptions, InvalidationClock,
-        KeyStore, LimitRule, LimitStore, MailStore, SessionRow, SessionStore, SessionTag, Store,
-        StoreError, StoredEvent, StoredMail, Unreadable, UserTable, UserTableError, WatchedRow,
-        WithUser, sealed::Sealed,
+        DeleteOutcome, DeletedUser, EditFn, EditOutcome, EventQuery, EventStore, InsertOptions,
+        InvalidationClock, KeyStore, LimitRule, LimitStore, MailStore, Remaining, SessionRow,
+        SessionStore, SessionTag, Store, StoreError, StoredEvent, StoredMail, Unreadable,
+        UserFilter, UserSearch, UserTable, UserTableError, WatchedRow, WithUser, sealed::Sealed,
     },
 };
 
@@ -216,8 +216,11 @@ faulty! {
         async fn find_user_by_skeleton(&self, username: &Username) -> Option<User>;
         async fn create_user(&self, user: &User, credential: Option<&Credential>, creation: Creation) -> CreateUserOutcome;
         async fn apply(&self, id: &UserId, decide: Decide<'_>) -> Applied;
-        async fn edit_completing(&self, id: &UserId, edit: EditFn<'_>, credential: Option<&Credential>, complete: CompleteFn<'_>) -> EditOutcome;
+        async fn edit_completing(&self, id: &UserId, edit: EditFn<'_>, credential: Option<&Credential>, remaining: Option<&Remaining>, complete: CompleteFn<'_>) -> EditOutcome;
         async fn delete_user(&self, id: &UserId) -> bool;
+        async fn delete_user_keeping(&self, id: &UserId, remaining: Option<&Remaining>) -> DeleteOutcome;
+        async fn search_users(&self, search: &UserSearch<'_>, at_most: u32) -> Vec<User>;
+        async fn count_users(&self, filter: &UserFilter) -> Option<u64>;
         async fn list_users(&self, after: Option<&UserId>, at_most: u32) -> Vec<User>;
         async fn import_users(&self, all: &[(User, Vec<Credential>)]) -> Vec<Option<UserId>>;
         async fn user_of_session(&self, id: &UserId, joined: Option<User>) -> Option<User>;
@@ -231,6 +234,7 @@ faulty! {
     AccountFlagStore {
         async fn find_standing(&self, id: &UserId) -> AccountFlags;
         async fn has_begun(&self, id: &UserId) -> bool;
+        async fn last_seen(&self, users: &[UserId]) -> HashMap<UserId, Timestamp>;
         async fn forget_user(&self, id: &UserId) -> ();
         async fn forget_former_user(&self, id: &UserId) -> ();
     }

@@ -19,7 +19,8 @@ use crate::{
     model::{Email, User, UserId, Username},
     store::{
         AccountStore, AccountWrites, Applied, CompleteFn, CreateUserOutcome, Creation, Credential,
-        Decide, EditFn, EditOutcome, Field, Store, StoreError,
+        Decide, DeleteOutcome, EditFn, EditOutcome, Field, Remaining, Store, StoreError,
+        UserFilter, UserSearch,
     },
 };
 
@@ -123,10 +124,43 @@ impl WithClaims {
         Ok(self.kept.or_ask(user, ask).await?.unwrap_or_default())
     }
 
+    /// Returns users with their claims, which are fetched together.
+    async fn all_with(&self, users: Vec<User>) -> Result<Vec<User>, StoreError> {
+        let ids: Vec<UserId> = users.iter().map(|user| user.id.clone()).collect();
+        if ids.is_empty() {
+            return Ok(users);
+        }
+        let mut found = self.batch.source.claims_batch(&ids).await?;
+        let with = |user: User| claimed(&user, &found.remove(&user.id).unwrap_or_default());
+        Ok(users.into_iter().map(with).collect())
+    }
+
+    /// Returns a condition on a user in our tables, with the current claims of that user. They are not
+    /// part of the transaction.
+    async fn claiming(&self, remaining: &Remaining) -> Result<Remaining, StoreError> {
+        let (claims, passes) =
+            (self.batch.claims(&remaining.user).await?, Arc::clone(&remaining.passes));
+        let passes = Arc::new(move |user: &User| passes(&claimed(user, &claims)));
+        Ok(Remaining { user: remaining.user.clone(), passes })
+    }
+
     async fn with(&self, user: Option<User>) -> Result<Option<User>, StoreError> {
         let Some(user) = user else { return Ok(None) };
         let claims = self.claims(&user.id).await?;
         Ok(Some(claimed(&user, &claims)))
+    }
+}
+
+/// Returns a search that does not select by roles, which are claims.
+fn without_claims(search: UserSearch<'_>) -> UserSearch<'_> {
+    match search {
+        UserSearch::Newest { status, after, .. } => {
+            UserSearch::Newest { role: None, status, after }
+        }
+        UserSearch::Prefix { field, text, after, .. } => {
+            UserSearch::Prefix { field, text, role: None, after }
+        }
+        other @ UserSearch::ById { .. } => other,
     }
 }
 
@@ -195,9 +229,14 @@ impl AccountStore for WithClaims {
         id: &UserId,
         edit: EditFn<'_>,
         credential: Option<&Credential>,
+        remaining: Option<&Remaining>,
         complete: CompleteFn<'_>,
     ) -> Result<EditOutcome, StoreError> {
         let claims = self.batch.claims(id).await?;
+        let remaining = match remaining {
+            Some(remaining) => Some(self.claiming(remaining).await?),
+            None => None,
+        };
         let lost = Mutex::new(None);
         let watched = |user: &mut User| {
             let before = claimed(user, &claims);
@@ -209,7 +248,9 @@ impl AccountStore for WithClaims {
             *user = core(&after);
             wanted && not_ours.is_none()
         };
-        let edited = self.store.edit_completing(id, &watched, credential, complete).await?;
+        let remaining = remaining.as_ref();
+        let edited =
+            self.store.edit_completing(id, &watched, credential, remaining, complete).await?;
         let lost = lost.into_inner().unwrap_or_else(PoisonError::into_inner);
         Ok(match (edited, lost) {
             (EditOutcome::Refused, Some(field)) => EditOutcome::NotKept(field.name()),
@@ -241,6 +282,34 @@ impl AccountStore for WithClaims {
         self.store.delete_user(id).await
     }
 
+    async fn delete_user_keeping(
+        &self,
+        id: &UserId,
+        remaining: Option<&Remaining>,
+    ) -> Result<DeleteOutcome, StoreError> {
+        let remaining = match remaining {
+            Some(remaining) => Some(self.claiming(remaining).await?),
+            None => None,
+        };
+        self.store.delete_user_keeping(id, remaining.as_ref()).await
+    }
+
+    async fn search_users(
+        &self,
+        search: &UserSearch<'_>,
+        at_most: u32,
+    ) -> Result<Vec<User>, StoreError> {
+        let users = self.store.search_users(&without_claims(*search), at_most).await?;
+        self.all_with(users).await
+    }
+
+    async fn count_users(&self, filter: &UserFilter) -> Result<Option<u64>, StoreError> {
+        match filter.role {
+            Some(_) => Ok(None),
+            None => self.store.count_users(filter).await,
+        }
+    }
+
     async fn list_users(
         &self,
         after: Option<&UserId>,
@@ -268,6 +337,11 @@ impl AccountStore for WithClaims {
             None => self.find_user(id).await,
         }
     }
+
+    fn stores(&self, member: &str) -> bool {
+        !CLAIMED.iter().any(|field| field.name() == member) && self.store.stores(member)
+    }
+
     async fn announce(&self, id: &UserId) -> Result<(), StoreError> {
         self.kept.change(id);
         self.store.announce(id).await

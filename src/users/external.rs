@@ -199,9 +199,7 @@ impl AccountStore for External {
             let before = merged(there, &standing);
             let Some(writes) = decide(&before) else { return Ok(Applied::Declined) };
             if writes.password.is_some() && self.keeps_passwords() {
-                return Err(StoreError::new(
-                    "the user resolver stores passwords itself; they cannot be set here",
-                ));
+                return Err(StoreError::unsupported("set_password"));
             }
             let changes = Field::changes(&before, &writes.user);
             let lost = changes.iter().find(|own| !own.is_standing() && **own != Field::UpdatedAt);
@@ -237,14 +235,14 @@ impl AccountStore for External {
     }
 
     async fn list_users(&self, _: Option<&UserId>, _: u32) -> Result<Vec<User>, StoreError> {
-        Err(StoreError::new("users of a UserDirectory cannot be listed"))
+        Err(StoreError::unsupported("list_users"))
     }
 
     async fn import_users(
         &self,
         _: &[(User, Vec<Credential>)],
     ) -> Result<Vec<Option<UserId>>, StoreError> {
-        Err(StoreError::new("users of a UserDirectory cannot be imported"))
+        Err(StoreError::unsupported("import_users"))
     }
 
     async fn announce(&self, id: &UserId) -> Result<(), StoreError> {

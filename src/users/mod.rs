@@ -12,6 +12,8 @@
 //! mode; a custom store can store passwords itself. The rest of the crate does not depend on the
 //! mode.
 
+mod administrator_rule;
+mod administrators;
 mod changed;
 mod claims;
 mod custom;
@@ -20,6 +22,7 @@ mod disclose;
 mod elsewhere;
 mod erased;
 mod external;
+mod factor;
 mod kept;
 mod line;
 mod new_user;
@@ -35,6 +38,7 @@ mod usernames;
 use std::{fmt, sync::Arc, time::Duration};
 
 use erased::{AnyClaimsSource, AnyUserDirectory, AnyUserStore};
+pub use factor::UserFactor;
 pub use new_user::NewUser;
 pub use patch::UserPatch;
 pub use ports::{

@@ -435,7 +435,7 @@ pub trait UserStore: Send + Sync + 'static {
     fn delete(&self, id: &UserId) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
     /// Returns at most `at_most` users in the order of their ids, those after `after`, for
-    /// [`Users::export`](super::Users::export).
+    /// [`Users::list`](super::Users::list) and [`Users::export`](super::Users::export).
     ///
     /// # Errors
     ///
@@ -445,7 +445,7 @@ pub trait UserStore: Send + Sync + 'static {
         _after: Option<&UserId>,
         _at_most: u32,
     ) -> impl Future<Output = Result<Vec<User>, StoreError>> + Send {
-        async { Err(StoreError::new("this UserStore does not implement list")) }
+        async { Err(StoreError::unsupported("list_users")) }
     }
 
     /// Returns whether this store has the passwords. If not, they are stored in our tables.

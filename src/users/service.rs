@@ -1,18 +1,22 @@
 //! User management without HTTP.
 
 use std::{
+    any::Any,
     fmt,
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError, Weak},
 };
 
-use super::{NewUser, UserPatch, changed::events_of};
+use super::{NewUser, UserPatch, administrator_rule::Administrators, changed::events_of};
 use crate::{
     clock::{Clock, whole_millis},
     error::{AuthError, ErrorKind},
     event::{Event, EventKind, EventSink, record_act},
     hook::{AnyHook, SignUpDraft},
     model::{Email, User, UserId, UserStatus, Username, UsernameRules},
-    store::{AccountStore, CreateUserOutcome, Creation, EditOutcome, Store, UserOrigin},
+    store::{
+        AccountStore, CreateUserOutcome, Creation, Credential, DeleteOutcome, EditOutcome, Store,
+        UserOrigin,
+    },
 };
 
 /// Reads and changes users in every storage mode, see [`Auth::users`](crate::Auth::users).
@@ -35,7 +39,11 @@ pub struct Users {
     pub(super) usernames: UsernameRules,
     hashes: Arc<OnceLock<Arc<dyn KnownHashes>>>,
     /// The user who acts, such as an administrator.
-    actor: Option<UserId>,
+    pub(super) actor: Option<UserId>,
+    /// The users of whom one must remain.
+    pub(super) administrators: Arc<OnceLock<Administrators>>,
+    /// The configuration.
+    core: Weak<dyn Any + Send + Sync>,
 }
 
 /// Recognizes password hashes; implemented by the password flow.
@@ -52,9 +60,26 @@ impl Users {
         events: Arc<dyn EventSink>,
         hooks: Vec<Arc<dyn AnyHook>>,
         usernames: UsernameRules,
+        core: Weak<dyn Any + Send + Sync>,
     ) -> Self {
-        let (hashes, actor) = (Arc::default(), None);
-        Self { accounts, store, clock, events, hooks, usernames, hashes, actor }
+        let (hashes, actor, administrators) = (Arc::default(), None, Arc::default());
+        Self {
+            accounts,
+            store,
+            clock,
+            events,
+            hooks,
+            usernames,
+            hashes,
+            actor,
+            administrators,
+            core,
+        }
+    }
+
+    /// Returns the configuration, if it is still in use.
+    pub(crate) fn core<C: Any + Send + Sync>(&self) -> Option<Arc<C>> {
+        self.core.upgrade()?.downcast().ok()
     }
 
     pub(crate) fn set_known_hashes(&self, known: Arc<dyn KnownHashes>) {
@@ -82,7 +107,7 @@ impl Users {
         Self { actor: Some(actor.clone()), ..self.clone() }
     }
 
-    fn record(&self, event: Event, user: &UserId) {
+    pub(crate) fn record(&self, event: Event, user: &UserId) {
         record_act(&*self.events, event.user(user), self.actor.as_ref());
     }
 
@@ -152,10 +177,19 @@ impl Users {
     /// - [`ErrorKind::Unavailable`] if the store fails.
     pub async fn create(&self, user: impl Into<NewUser>) -> Result<User, AuthError> {
         let user = user.into().into_user(whole_millis(self.clock.now()))?;
+        self.create_with(user, None).await
+    }
+
+    /// Creates a user with a credential of the user.
+    pub(crate) async fn create_with(
+        &self,
+        user: User,
+        credential: Option<&Credential>,
+    ) -> Result<User, AuthError> {
         let draft = SignUpDraft::new(user, None, None);
         let (user, kept) = draft.run(&self.hooks, &self.usernames).await?;
         let creation = Creation::new(UserOrigin::Administration, kept);
-        match self.accounts.create_user(&user, None, creation).await? {
+        match self.accounts.create_user(&user, credential, creation).await? {
             CreateUserOutcome::Created(made) => {
                 let origin = UserOrigin::Administration.as_str();
                 let event = Event::new(EventKind::UserCreated, self.clock.now());
@@ -169,7 +203,8 @@ impl Users {
     }
 
     /// Changes a user atomically, based on its current state. Of concurrent changes none is lost,
-    /// unless a custom store does not report conflicts.
+    /// unless a custom store does not report conflicts. A new email address ends links, codes and
+    /// pending changes of the user.
     ///
     /// # Errors
     ///
@@ -193,7 +228,7 @@ impl Users {
                 (Some(former), (email, username));
             is_valid
         };
-        let outcome = self.accounts.edit_user(id, &edit, None).await?;
+        let outcome = self.edit_keeping(id, &edit).await?;
         let (before, wanted) = states.into_inner().unwrap_or_else(PoisonError::into_inner);
         match outcome {
             EditOutcome::Done(user) => {
@@ -207,6 +242,7 @@ impl Users {
             EditOutcome::Refused => Err(AuthError::invalid_username()),
             EditOutcome::Unknown => Err(ErrorKind::NotFound.into()),
             EditOutcome::Taken => Err(self.what_is_taken(id, wanted).await?.into()),
+            EditOutcome::NoneRemains => Err(ErrorKind::LastAdmin.into()),
             EditOutcome::NotKept(field) => Err(AuthError::new(ErrorKind::InvalidMembers)
                 .with_detail("This member of a user cannot be stored in this mode")
                 .with_extension("member", field)),
@@ -245,6 +281,8 @@ impl Users {
     ///
     /// - [`ErrorKind::NotFound`] if the user does not exist.
     /// - [`ErrorKind::UsernameTaken`] if another user has the username.
+    /// - [`ErrorKind::LastAdmin`] for an act of an [administrator](Self::by), if no active user would
+    ///   pass the rule of the flow [`Admin`](crate::Admin) afterwards.
     /// - [`ErrorKind::InvalidMembers`] with the `member` that cannot be stored in this mode, or with
     ///   the `members` that are invalid: the username, if there are
     ///   [usernames](crate::AuthBuilder::usernames). Reserved usernames are allowed.
@@ -290,11 +328,13 @@ impl Users {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::NotFound`] if the user does not exist; [`ErrorKind::Unavailable`] if the store
-    /// fails.
+    /// [`ErrorKind::NotFound`] if the user does not exist; [`ErrorKind::LastAdmin`] as for
+    /// [`patch`](Self::patch); [`ErrorKind::Unavailable`] if the store fails.
     pub async fn delete(&self, id: &UserId) -> Result<(), AuthError> {
-        if !self.accounts.delete_user(id).await? {
-            return Err(ErrorKind::NotFound.into());
+        match self.delete_keeping(id).await? {
+            DeleteOutcome::Deleted => {}
+            DeleteOutcome::Unknown => return Err(ErrorKind::NotFound.into()),
+            DeleteOutcome::NoneRemains => return Err(ErrorKind::LastAdmin.into()),
         }
         self.record(Event::new(EventKind::UserDeleted, self.clock.now()), id);
         Ok(())

@@ -12,9 +12,9 @@ use async_trait::async_trait;
 use crate::{
     model::{Email, Transition, User, UserId, Username},
     store::{
-        AccountStore, AccountWrites, Applied, CacheScope, CreateUserOutcome, Creation, Credential,
-        CredentialKind, CredentialStore, Decide, EditFn, EditOutcome, Remove, StoreError,
-        transitions_of,
+        AccountStore, AccountWrites, Applied, CacheScope, CompleteFn, CreateUserOutcome, Creation,
+        Credential, CredentialKind, CredentialStore, Decide, DeleteOutcome, EditFn, EditOutcome,
+        Remaining, Remove, StoreError, UserFilter, UserSearch, transitions_of,
     },
 };
 
@@ -162,18 +162,22 @@ impl AccountStore for Transitions {
         Ok(applied)
     }
 
-    async fn edit_user(
+    async fn edit_completing(
         &self,
         id: &UserId,
         edit: EditFn<'_>,
         credential: Option<&Credential>,
+        remaining: Option<&Remaining>,
+        complete: CompleteFn<'_>,
     ) -> Result<EditOutcome, StoreError> {
         let seen = Mutex::new(Vec::new());
         let completing = |before: &User, writes: &mut AccountWrites| {
+            complete(before, writes);
             let all = self.complete(before, writes);
             *seen.lock().unwrap_or_else(PoisonError::into_inner) = all;
         };
-        let edited = self.accounts.edit_completing(id, edit, credential, &completing).await?;
+        let edited =
+            self.accounts.edit_completing(id, edit, credential, remaining, &completing).await?;
         if let EditOutcome::Done(user) = &edited {
             self.report(taken(seen), user, None);
         }
@@ -181,18 +185,40 @@ impl AccountStore for Transitions {
     }
 
     async fn delete_user(&self, id: &UserId) -> Result<bool, StoreError> {
+        Ok(self.delete_user_keeping(id, None).await? == DeleteOutcome::Deleted)
+    }
+
+    async fn delete_user_keeping(
+        &self,
+        id: &UserId,
+        remaining: Option<&Remaining>,
+    ) -> Result<DeleteOutcome, StoreError> {
         let is_observed = self.rules.get().is_some_and(|rules| !rules.observers.is_empty());
         let before = match is_observed {
             true => self.accounts.find_user(id).await?,
             false => None,
         };
-        let Some(user) = before else { return self.accounts.delete_user(id).await };
+        let Some(user) = before else {
+            return self.accounts.delete_user_keeping(id, remaining).await;
+        };
         let credentials = self.credentials.list_credentials(id).await?;
-        let deleted = self.accounts.delete_user(id).await?;
-        if deleted {
+        let deleted = self.accounts.delete_user_keeping(id, remaining).await?;
+        if deleted == DeleteOutcome::Deleted {
             self.report(vec![Transition::Deleted], &user, Some(credentials));
         }
         Ok(deleted)
+    }
+
+    async fn search_users(
+        &self,
+        search: &UserSearch<'_>,
+        at_most: u32,
+    ) -> Result<Vec<User>, StoreError> {
+        self.accounts.search_users(search, at_most).await
+    }
+
+    async fn count_users(&self, filter: &UserFilter) -> Result<Option<u64>, StoreError> {
+        self.accounts.count_users(filter).await
     }
 
     async fn find_user(&self, id: &UserId) -> Result<Option<User>, StoreError> {

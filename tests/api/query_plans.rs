@@ -83,7 +83,7 @@ fn without_schema(sql: &str) -> String {
     text
 }
 
-fn listen() {
+pub(crate) fn listen() {
     static ONCE: OnceLock<()> = OnceLock::new();
     ONCE.get_or_init(|| {
         let subscriber = tracing_subscriber::registry().with(Statements);
@@ -91,12 +91,12 @@ fn listen() {
     });
 }
 
-fn executed() -> BTreeSet<String> {
+pub(crate) fn executed() -> BTreeSet<String> {
     std::mem::take(&mut *EXECUTED.lock().unwrap())
 }
 
 /// Returns the steps of a plan that scan a table or sort.
-async fn costs(database: &Database, sql: &str) -> Vec<String> {
+pub(crate) async fn costs(database: &Database, sql: &str) -> Vec<String> {
     match database {
         Database::File(path) => {
             let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path);

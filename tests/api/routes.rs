@@ -51,6 +51,18 @@ const ROUTES: &[Row] = &[
     ("POST", "/account/recovery", Session, Optional),
     ("POST", "/account/recovery/cancel", Open, Members),
     ("PUT", "/account/two-step", Fresh, Members),
+    ("GET", "/admin/events", Session, Nothing),
+    ("GET", "/admin/users", Session, Nothing),
+    ("POST", "/admin/users", Fresh, Members),
+    ("GET", "/admin/users/{id}", Session, Nothing),
+    ("PATCH", "/admin/users/{id}", Fresh, Optional),
+    ("DELETE", "/admin/users/{id}", Fresh, Optional),
+    ("GET", "/admin/users/{id}/factors", Session, Nothing),
+    ("DELETE", "/admin/users/{id}/factors/{factor}", Fresh, Optional),
+    ("POST", "/admin/users/{id}/password-reset", Fresh, Optional),
+    ("GET", "/admin/users/{id}/sessions", Session, Nothing),
+    ("DELETE", "/admin/users/{id}/sessions", Fresh, Optional),
+    ("DELETE", "/admin/users/{id}/sessions/{session}", Fresh, Optional),
     ("POST", "/anonymous", Open, Optional),
     ("GET", "/api-keys", Session, Nothing),
     ("POST", "/api-keys", Fresh, Members),
@@ -129,7 +141,10 @@ fn method(row: &Row) -> Method {
 
 /// Returns the path of a row, with values for its parameters.
 fn path(row: &Row) -> String {
-    format!("/auth{}", row.1.replace("{id}", "x").replace("{name}", "totp"))
+    let path = ["{id}", "{session}", "{factor}"]
+        .iter()
+        .fold(row.1.to_owned(), |path, name| path.replace(name, "x"));
+    format!("/auth{}", path.replace("{name}", "totp"))
 }
 
 /// Returns the paths in the source of the flows.
@@ -174,7 +189,7 @@ fn every_route_has_a_row() {
     assert!(gone.is_empty(), "no longer a route: {gone:?}");
 }
 
-/// The clients with which each route is called.
+/// The clients with which each route is called. Their user is an administrator.
 struct Callers {
     anonymous: TestClient,
     broken: TestClient,
@@ -188,6 +203,7 @@ struct Callers {
 async fn callers(bed: &Bed) -> Callers {
     let stale = bed.browser("ada@example.com").await;
     let key = stale.post("/auth/api-keys", json!({ "name": "x", "scopes": [] })).await.json();
+    bed.change(&id_of(&stale).await, json!({ "roles": ["admin"] })).await;
     bed.advance(600).await;
     let fresh = bed.client();
     assert_eq!(sign_in(&fresh, "ada@example.com", PASSWORD).await.status, 200);
@@ -447,6 +463,13 @@ with_providers! {
         is_pending("a fourth good password", "a reset").await;
         let users = world.bed.bed.auth.users();
         let id = UserId::new(id);
+        users.send_password_reset(&id).await.unwrap();
+        let link = reset::token(&world.bed, JANE).await;
+        let body = json!({ "token": link, "new_password": "a fifth good password" });
+        assert_eq!(browser.post("/auth/password/reset", &body).await.status, 204);
+        is_pending("a fifth good password", "a reset by an administrator").await;
+        users.set_password(&id, "a fourth good password").await.unwrap();
+        is_pending("a fourth good password", "a password that an administrator set").await;
         users.disable(&id).await.unwrap();
         users.enable(&id).await.unwrap();
         is_pending("a fourth good password", "disabled and enabled").await;

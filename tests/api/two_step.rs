@@ -15,7 +15,7 @@ use crate::{
     passkeys::{ORIGIN, enter, register, step_up},
     places::{ACCOUNTS_POSTGRES, ACCOUNTS_SQLITE, Book, Directory, Memory, accounts},
     providers::{World, path_of, with_providers},
-    security_keys,
+    reset, security_keys,
     support::{Bed, On, PASSWORD, id_of, on_every_store, sign_in},
 };
 
@@ -28,7 +28,8 @@ const DOORS: &[(&str, usize, &[&str])] = &[
     ("flow/oauth/native/mod.rs", 1, &["id_token"]),
     ("flow/oauth/service.rs", 2, &["provider", "github", "exchange"]),
     ("flow/passkeys/service.rs", 1, &["passkey"]),
-    ("flow/password/service.rs", 1, &["password"]),
+    // An invitation, and a reset link of an administrator, begin no session: they set a password.
+    ("flow/password/service.rs", 1, &["password", "invitation"]),
     // Flows outside the crate: `custom_flow.rs` tests them.
     ("services/door.rs", 1, &[]),
 ];
@@ -142,6 +143,15 @@ async fn by(world: &World, first: &str, row: &mut Row) -> Option<(TestClient, Te
     let client = world.client();
     let answer = match first {
         "password" => sign_in(&client, JANE, PASSWORD).await,
+        "invitation" => {
+            let users = world.bed.bed.auth.users();
+            let jane = users.find_by_email(JANE).await.unwrap().unwrap();
+            users.send_password_reset(&jane.id).await.unwrap();
+            let token = reset::token(&world.bed, JANE).await;
+            let body = json!({ "token": token, "new_password": PASSWORD });
+            assert_eq!(client.post("/auth/password/reset", &body).await.status, 204);
+            sign_in(&client, JANE, PASSWORD).await
+        }
         "provider" => world.sign_in(&client).await,
         "github" => world.github(&client).await,
         "passkey" => enter(&client, row.key.as_mut()?).await,

@@ -1,7 +1,7 @@
 //! Creating and listing users without HTTP.
 
 use authlayer::{
-    Auth, Email, NewUser, PgStore, SqliteStore, UserId, UserStatus,
+    Auth, Email, NewUser, PgStore, SqliteStore, User, UserId, UserStatus,
     users::{UserPage, UserQuery},
 };
 
@@ -67,14 +67,27 @@ async fn pages_list_every_matching_user_once() {
         assert_eq!(seen, ["User 0", "User 2", "User 4", "User 6"], "{on:?}");
 
         let all = users.list(&UserQuery::new()).await.unwrap();
-        assert!(all.users.is_sorted_by_key(|user| user.id.as_str().to_owned()));
+        let key = |user: &User| (user.created_at, user.id.as_str().to_owned());
+        assert!(all.users.is_sorted_by(|one, next| key(one) > key(next)), "the newest first");
         assert_eq!(all.users.len(), 7);
-        let id: UserId = all.users[0].id.clone();
+        let id: UserId = all.users.iter().find(|user| user.has_role("even")).unwrap().id.clone();
         users.disable(&id).await.unwrap();
         let disabled = users.list(&UserQuery::new().status(UserStatus::Disabled)).await.unwrap();
         assert_eq!(disabled.users.iter().map(|user| &user.id).collect::<Vec<_>>(), [&id]);
-        let found = users.list(&UserQuery::new().search("user 3")).await.unwrap();
+        let found = users.list(&UserQuery::new().search("User 3")).await.unwrap();
         assert_eq!(names(&found), ["User 3"]);
+        let inside = users.list(&UserQuery::new().search("3")).await.unwrap();
+        assert!(inside.users.is_empty(), "a text in the middle does not match: {inside:?}");
+        for (query, count) in [
+            (UserQuery::new(), 7),
+            (UserQuery::new().role("even"), 4),
+            (UserQuery::new().status(UserStatus::Disabled), 1),
+            (UserQuery::new().search("User").role("odd").status(UserStatus::Active), 3),
+            (UserQuery::new().search("User 7"), 0),
+            (UserQuery::new().search("User\0"), 0),
+        ] {
+            assert_eq!(users.count(&query).await.unwrap(), count, "{on:?} {query:?}");
+        }
         drop(auth);
         database.remove().await;
     }

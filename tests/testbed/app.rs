@@ -11,7 +11,7 @@ use std::{
 };
 
 use authlayer::{
-    AccountRecovery, AnonymousUsers, ApiKeys, Auth, AuthBuilder, AuthUser, CacheOptions,
+    AccountRecovery, Admin, AnonymousUsers, ApiKeys, Auth, AuthBuilder, AuthUser, CacheOptions,
     ConnectedUser, CookieOptions, EmailCodes, EmailSignIn, ErrorKind, Factor, ForwardAuth, GitHub,
     Introspection, OAuth2, Oidc, Pages, Passkeys, Password, PasswordReset, PgStore, PgStoreOptions,
     ProtectedResource, RateLimits, RecoveryCodes, RequireUser, Rule, SameSite, SealingKey,
@@ -90,6 +90,8 @@ pub(crate) struct Config {
     pub(crate) totp: bool,
     pub(crate) usernames: bool,
     pub(crate) pages: bool,
+    /// Whether users with the role `admin` administer.
+    pub(crate) admin: bool,
     pub(crate) two_step_required_role: Option<String>,
     pub(crate) cookie: CookieConfig,
     /// Whether the clock is compared with that of the database. A clock that tests set differs from
@@ -284,6 +286,7 @@ impl Default for Config {
             totp: true,
             usernames: false,
             pages: true,
+            admin: true,
             two_step_required_role: None,
             cookie: CookieConfig::default(),
             compare_clocks: true,
@@ -439,6 +442,10 @@ impl Testbed {
         };
         let builder = match has_pages(&config) {
             true => builder.flow(Pages::new(Theme::new("Testbed"))),
+            false => builder,
+        };
+        let builder = match config.admin {
+            true => builder.flow(Admin::new(Rule::role("admin"))),
             false => builder,
         };
         let builder = config.two_step_required_role.iter().fold(builder, |builder, role| {

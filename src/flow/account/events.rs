@@ -9,7 +9,7 @@ use crate::{
     error::{AuthError, ErrorKind},
     event::{Event, EventKind},
     model::UserId,
-    store::EventQuery,
+    store::{EventQuery, is_event_id},
 };
 
 /// The number of events in a page.
@@ -20,8 +20,6 @@ const CATCH_UP: Duration = Duration::from_millis(500);
 const BATCH: u32 = 500;
 /// The maximum number of queries for a page. After that, the page is shorter.
 const MAX_QUERIES: usize = 4;
-/// The number of hexadecimal digits in each part of an event id.
-const ID_PARTS: [usize; 3] = [12, 8, 16];
 
 impl AccountService {
     /// Returns a page of the events of a user, newest first, and the cursor of the next page.
@@ -44,7 +42,7 @@ impl AccountService {
             audit.catch_up(CATCH_UP).await;
         }
         let before = cursor.map(ToOwned::to_owned);
-        let mut query = EventQuery { user: Some(user.clone()), kind: None, before };
+        let mut query = EventQuery { before, ..EventQuery::default().user(user.clone()) };
         let mut page = Vec::new();
         for _ in 0..MAX_QUERIES {
             let batch = audit.query(&query, BATCH).await?;
@@ -64,13 +62,6 @@ impl AccountService {
         }
         Ok((page, query.before))
     }
-}
-
-fn is_event_id(text: &str) -> bool {
-    let is_part = |(part, len): (&str, usize)| {
-        part.len() == len && part.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
-    };
-    text.split('-').count() == ID_PARTS.len() && text.split('-').zip(ID_PARTS).all(is_part)
 }
 
 /// Returns `false` for events of a guard, a policy or a limit, which are for operators, and for

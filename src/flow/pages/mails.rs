@@ -157,6 +157,9 @@ impl Texts {
             (None, None) => Argument::Text(line(&value.to_string())),
         };
         let own = || mail.values.iter().map(|(name, own)| (name.as_str(), value(own)));
+        // Without a link the change is one by an administrator, which the user cannot undo.
+        let is_act = mail.kind == MessageKind::EmailChanged && mail.link.is_none();
+        let kind = if is_act { CHANGED_BY_ADMINISTRATOR } else { kind };
         let after = AFTER.of(kind, shared());
         Ok(Self {
             // A header has no marks of direction.
@@ -243,6 +246,8 @@ fn device(agent: &str, language: &Language) -> Result<String, String> {
 const GREETING: MessageCall<1> = MessageCall::new("mail-greeting", ["name"]);
 const SUBJECT: MessageCall<2> = MessageCall::new("mail-*-subject", ["minutes", "app"]);
 const BEFORE: MessageCall<2> = MessageCall::new("mail-*-before", ["minutes", "app"]);
+/// The kind in the ids of the texts for a change of the email address by an administrator.
+const CHANGED_BY_ADMINISTRATOR: &str = "notice-email-changed-by-administrator";
 const AFTER: MessageCall<2> = MessageCall::new("mail-*-after", ["minutes", "app"]);
 const ITEM: MessageCall<2> = MessageCall::new("mail-item", ["item", "date"]);
 const WHAT: MessageCall<0> = MessageCall::new("mail-what-label", []);

@@ -31,7 +31,12 @@ impl Flow for PasswordReset {
         if core.outbox.is_none() {
             return Err(refused("a mailer is required: add .mailer(…)"));
         }
-        registry.offer(ResetPolicy { lifetime: self.lifetime, attempts: self.tries });
+        registry.offer(ResetPolicy {
+            lifetime: self.lifetime,
+            attempts: self.tries,
+            interval: self.interval,
+            page: self.page.clone(),
+        });
         let service = PasswordResetService::new(core, self);
         routes::register(registry, &service);
         routes::well_known(registry, &service);

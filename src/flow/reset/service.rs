@@ -12,8 +12,7 @@ use crate::{
     event::EventKind,
     mail::{MailContent, MessageKind, Occasion},
     model::{ClientInfo, Email},
-    services::Core,
-    services::PasswordOf,
+    services::{Core, PasswordOf, is_expired_invitation},
     store::{Challenge, ChallengeKind},
 };
 
@@ -113,7 +112,9 @@ impl PasswordResetService {
             OneTimeToken::parse(TokenPurpose::Link, token).ok_or_else(|| self.refuse("form"))?;
         let (id, now) = (handle.digest(), core.clock.now());
         let found = core.challenges.find_challenge(&id, now).await?;
-        if found.is_none_or(|challenge| challenge.kind != ChallengeKind::Reset) {
+        let is_link =
+            |own: &Challenge| own.kind == ChallengeKind::Reset && !is_expired_invitation(own, now);
+        if !found.as_ref().is_some_and(is_link) {
             return Err(self.refuse("unknown"));
         }
         let tried = core.challenges.try_challenge(&id, now).await?;

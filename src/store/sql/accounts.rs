@@ -7,7 +7,7 @@ use std::sync::{
 
 use super::{
     Db, MAX_ATTEMPTS, SqlStore, challenges, credentials,
-    db::{Arg, LockedRead, Statement, TransactionOutcome},
+    db::{AfterSteps, Arg, LockedRead, Statement, TransactionOutcome},
     failure::is_deadlock,
     keys, mails,
     pool::Access,
@@ -19,8 +19,8 @@ use super::{
 use crate::{
     model::{User, UserId, UserStatus},
     store::{
-        AccountWrites, Applied, CreatedUser, Decide, Field, Remove, Requirement, SessionWrite,
-        StoreError,
+        AccountWrites, Applied, CreatedUser, Decide, Field, Remaining, Remove, Requirement,
+        SessionWrite, StoreError, Unmet,
     },
 };
 
@@ -32,6 +32,18 @@ struct Decision {
     trim: Option<Trim>,
     /// The user for hooks, if the transition creates one.
     created: Option<CreatedUser>,
+    /// The user who must still pass a rule.
+    remaining: Option<Remaining>,
+}
+
+/// The decision of a transition without its steps.
+struct Decided {
+    applied: Result<Applied, StoreError>,
+    trim: Option<Trim>,
+    created: Option<CreatedUser>,
+    remaining: Option<Remaining>,
+    /// Whether the user who must remain does not pass the rule.
+    none_remains: bool,
 }
 
 /// The error of one attempt at a transition.
@@ -93,37 +105,50 @@ impl<DB: Db> SqlStore<DB> {
         id: &UserId,
         decide: Decide<'_>,
     ) -> Result<Applied, Failure> {
-        let outcome = Mutex::new((Ok(Applied::Unknown), None, None));
+        let nothing = || Decided {
+            applied: Ok(Applied::Unknown),
+            trim: None,
+            created: None,
+            remaining: None,
+            none_remains: false,
+        };
+        let outcome = Mutex::new(nothing());
         self.count(2);
         let mut decide_row = |row: Option<&DB::Row>| {
-            let (decided, steps, trim, created) = match self.decide(id, row, decide) {
-                Ok(Decision { applied, steps, trim, created }) => {
-                    (Ok(applied), steps, trim, created)
+            let (decided, steps) = match self.decide(id, row, decide) {
+                Ok(Decision { applied, steps, trim, created, remaining }) => {
+                    (Decided { applied: Ok(applied), trim, created, remaining, ..nothing() }, steps)
                 }
-                Err(error) => (Err(error), None, None, None),
+                Err(error) => (Decided { applied: Err(error), ..nothing() }, None),
             };
-            if let Ok(mut outcome) = outcome.lock() {
-                *outcome = (decided, trim, created);
-            }
+            *outcome.lock().unwrap_or_else(PoisonError::into_inner) = decided;
             steps
         };
-        let created = |_: Option<&DB::Row>| {
+        let created = |row: Option<&DB::Row>| {
             let mut outcome = outcome.lock().unwrap_or_else(PoisonError::into_inner);
-            Ok(outcome.2.take())
+            if let Some(remaining) = outcome.remaining.take() {
+                let passes = self.still_passes(&remaining, row);
+                outcome.none_remains = passes.is_err();
+                passes?;
+            }
+            Ok(outcome.created.take().filter(|_| !self.hooks.is_empty()))
         };
-        let after = self.after(&created);
+        let after = Some(AfterSteps { hooks: &self.hooks, created: &created });
         let read = LockedRead { args: vec![id.as_str().into()], ..self.users.read_locked.clone() };
         let edit = DB::edit(on, read, &mut decide_row, after);
         let ended = self.changes.begin_user_change(id).run(edit).await?;
-        let (decided, trim, _) = outcome.into_inner().unwrap_or((Ok(Applied::Unknown), None, None));
-        if let (Some(trim), TransactionOutcome::Committed(_)) = (trim, &ended) {
+        let decided = outcome.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if let (Some(trim), TransactionOutcome::Committed(_)) = (decided.trim, &ended) {
             // The transition reports a change of the user.
             trim.take();
         }
-        if let Ok(Applied::Done(user)) = &decided {
+        if let Ok(Applied::Done(user)) = &decided.applied {
             self.changes.invalidate_user(&user.id);
         }
-        match (ended, decided) {
+        match (ended, decided.applied) {
+            (TransactionOutcome::Rejected(_), _) if decided.none_remains => {
+                Ok(Applied::Unmet(Unmet::Administrator))
+            }
             (TransactionOutcome::Committed(_), decided) => decided.map_err(Failure::Store),
             (TransactionOutcome::Rejected(error), _) => {
                 Err(Failure::Store(StoreError::of_hook(error.into_auth_error())))
@@ -144,7 +169,9 @@ impl<DB: Db> SqlStore<DB> {
         row: Option<&DB::Row>,
         decide: Decide<'_>,
     ) -> Result<Decision, StoreError> {
-        let nothing = |applied| Ok(Decision { applied, steps: None, trim: None, created: None });
+        let nothing = |applied| {
+            Ok(Decision { applied, steps: None, trim: None, created: None, remaining: None })
+        };
         let before = match row {
             Some(row) => self.user(row)?,
             None if self.users.is_elsewhere => {
@@ -163,10 +190,13 @@ impl<DB: Db> SqlStore<DB> {
             _ => None,
         };
         steps.extend(trim.as_ref().map(Trim::step));
+        // Users in another store are not read here.
+        let remaining = writes.remaining.filter(|_| !self.users.is_elsewhere);
+        steps.extend(remaining.iter().flat_map(|remaining| self.remains(remaining)));
         let created =
             writes.created.map(|creation| CreatedUser::new(writes.user.clone(), creation));
         let applied = Applied::Done(Box::new(writes.user));
-        Ok(Decision { applied, steps: Some(steps), trim, created })
+        Ok(Decision { applied, steps: Some(steps), trim, created, remaining })
     }
 
     /// Returns a field that changes but cannot be stored here.

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     event::{Event, EventKind},
     model::UserId,
-    store::{DeletedUser, EventQuery, EventStore, StoreError, StoredEvent},
+    store::{DeletedUser, EventQuery, EventStore, StoreError, StoredEvent, first_id_at},
 };
 
 #[async_trait]
@@ -46,7 +46,13 @@ impl<DB: Db> EventStore for SqlStore<DB> {
         let mut args = vec![i64::from(at_most).into()];
         let user = query.user.as_ref().map(ToString::to_string);
         let kind = query.kind.map(EventKind::as_str).map(str::to_owned);
-        let conditions = [("id <", query.before.clone()), ("user_id =", user), ("kind =", kind)];
+        let conditions = [
+            ("id <", query.before.clone()),
+            ("id >=", query.since.map(first_id_at)),
+            ("id <", query.until.map(first_id_at)),
+            ("user_id =", user),
+            ("kind =", kind),
+        ];
         for (condition, value) in conditions {
             if let Some(value) = value {
                 let word = if args.len() == 1 { "WHERE" } else { "AND" };

@@ -75,7 +75,9 @@ mod pool;
 mod pooler;
 #[cfg(feature = "postgres")]
 mod postgres;
+mod remaining;
 mod row;
+mod search;
 mod session_limit;
 mod session_row;
 mod session_steps;

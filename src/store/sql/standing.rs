@@ -1,12 +1,15 @@
 //! Storage in SQL of the status of users that are in another store.
 
+use std::collections::HashMap;
+
 use async_trait::async_trait;
+use jiff::Timestamp;
 
 use super::{
     Db, SqlStore, challenges,
     db::{Arg, Statement},
     mails,
-    row::{Reader, status},
+    row::{Reader, json_text, status},
 };
 use crate::{
     model::{Email, User, UserId},
@@ -30,6 +33,19 @@ impl<DB: Db> AccountFlagStore for SqlStore<DB> {
 
     async fn has_begun(&self, id: &UserId) -> Result<bool, StoreError> {
         Ok(self.fetch(HAS_BEGUN, vec![id.as_str().into()]).await?.is_some())
+    }
+
+    async fn last_seen(&self, users: &[UserId]) -> Result<HashMap<UserId, Timestamp>, StoreError> {
+        let sql = format!(
+            "SELECT user_id, MAX(last_seen_at) FROM auth_sessions WHERE {} GROUP BY user_id",
+            DB::among("user_id")
+        );
+        let rows = self.fetch_all(sql, vec![json_text(&users)?.into()]).await?;
+        let read = |row: &DB::Row| {
+            let mut columns = Reader::<DB>::new(row, "auth_sessions");
+            Ok((UserId::new(columns.text()?), columns.time()?))
+        };
+        rows.iter().map(read).collect()
     }
 
     async fn forget_user(&self, id: &UserId) -> Result<(), StoreError> {

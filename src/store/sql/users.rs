@@ -6,15 +6,15 @@ use super::{
     Db, SqlStore, credentials,
     db::{Arg, Sql, Statement, TransactionOutcome},
     row::Reader,
-    standing::{forget, forget_former, is_usual, standing},
+    standing::{forget_former, is_usual, standing},
     user_row::args,
 };
 use crate::{
     model::{Email, User, UserId, Username},
     store::{
         AccountStore, Applied, CacheScope, CreateUserOutcome, CreatedUser, Creation, Credential,
-        CredentialStore, Decide, Field, InvalidationClock, Store, StoreError, UserOrigin,
-        UserTable, UserTableError,
+        CredentialStore, Decide, DeleteOutcome, Field, InvalidationClock, Remaining, Store,
+        StoreError, UserFilter, UserOrigin, UserSearch, UserTable, UserTableError,
     },
 };
 use async_trait::async_trait;
@@ -117,17 +117,35 @@ impl<DB: Db> AccountStore for SqlStore<DB> {
     }
 
     async fn delete_user(&self, user: &UserId) -> Result<bool, StoreError> {
-        let mut steps =
-            vec![Statement::answers(self.users.delete.clone(), vec![user.as_str().into()])];
-        steps.extend(forget(&Arg::Answered));
-        let done = self.changes.begin_user_change(user).run(self.answer(steps, None)).await?;
-        let TransactionOutcome::Committed(row) = done else { return Ok(false) };
-        self.report(row.as_ref());
-        Ok(true)
+        Ok(self.delete_keeping(user, None).await? == DeleteOutcome::Deleted)
+    }
+
+    async fn delete_user_keeping(
+        &self,
+        user: &UserId,
+        remaining: Option<&Remaining>,
+    ) -> Result<DeleteOutcome, StoreError> {
+        self.delete_keeping(user, remaining).await
+    }
+
+    async fn search_users(
+        &self,
+        search: &UserSearch<'_>,
+        at_most: u32,
+    ) -> Result<Vec<User>, StoreError> {
+        self.search(search, at_most).await
+    }
+
+    async fn count_users(&self, filter: &UserFilter) -> Result<Option<u64>, StoreError> {
+        self.count_matching(filter).await
     }
 
     fn keeping(&self) -> CacheScope {
         if self.is_told { CacheScope::UserStorage } else { CacheScope::Nothing }
+    }
+
+    fn stores(&self, member: &str) -> bool {
+        !self.users.unmapped.iter().any(|field| field.name() == member)
     }
 
     async fn announce(&self, id: &UserId) -> Result<(), StoreError> {
@@ -210,7 +228,7 @@ impl<DB: Db> SqlStore<DB> {
     /// Reports a change of the user with the id in the first column. A table of the application may
     /// accept several notations of a UUID or a number; caches use the one that the database
     /// returns.
-    fn report(&self, row: Option<&DB::Row>) {
+    pub(super) fn report(&self, row: Option<&DB::Row>) {
         match row.map(|row| DB::text(row, 0)) {
             Some(Ok(Some(id))) => self.changes.invalidate_user(&UserId::new(id)),
             _ => self.changes.invalidate_all(),

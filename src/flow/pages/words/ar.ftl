@@ -219,6 +219,7 @@ error-email-not-verified = أكّد بريدك الإلكتروني أولًا.
 error-account-exists = لديك حساب بهذا العنوان. سجّل الدخول إليه ثم اربط هذا المزوّد.
 error-identity-taken = هذا مرتبط بحساب آخر بالفعل.
 error-account-disabled = هذا الحساب معطّل.
+error-last-admin = عيّن مسؤولاً آخر أولاً.
 error-last-credential = أضف طريقة أخرى لتسجيل الدخول أولًا.
 error-invalid-passkey = لم يُقبل مفتاح المرور.
 error-no-totp = أضف تطبيق مصادقة أولًا.
@@ -309,12 +310,17 @@ mail-reset-link-after = صلاحيته { $minutes ->
     [few] { $minutes } دقائق
    *[other] { $minutes } دقيقة
     } ويعمل مرة واحدة. إذا لم تطلبه فلا يلزمك فعل شيء: لم تتغير كلمة مرورك.
+mail-invitation-subject = لديك دعوة
+mail-invitation-before = أُنشئ حساب لك. افتح هذا الرابط لتعيين كلمة مرورك:
+mail-invitation-after = صلاحيته سبعة أيام ويعمل مرة واحدة. إذا لم تكن تتوقعه فلا يلزمك فعل شيء.
 mail-notice-password-changed-subject = تغيّرت كلمة مرورك
 mail-notice-password-changed-before = تغيّرت كلمة مرور حسابك، وسُجّل الخروج من جميع الأجهزة الأخرى.
 mail-notice-password-changed-after = { mail-not-you }
 mail-notice-email-changed-subject = تغيّر بريدك الإلكتروني
 mail-notice-email-changed-before = تغيّر البريد الإلكتروني لحسابك. إذا لم تكن أنت فاستعده هنا:
 mail-notice-email-changed-after = يعمل الرابط مرة واحدة.
+mail-notice-email-changed-by-administrator-before = غيّر أحد المسؤولين البريد الإلكتروني لحسابك.
+mail-notice-email-changed-by-administrator-after = إذا لم تكن تتوقع ذلك فتواصل مع مشغّل هذه الخدمة.
 mail-notice-email-change-requested-subject = طُلب تغيير بريدك الإلكتروني
 mail-notice-email-change-requested-before = طُلب تغيير البريد الإلكتروني لحسابك. إذا لم تكن أنت فأوقفه هنا:
 mail-notice-email-change-requested-after = يعمل الرابط مرة واحدة.

@@ -203,6 +203,7 @@ error-email-not-verified = Bestätigen Sie zuerst Ihre E-Mail-Adresse.
 error-account-exists = Sie haben schon ein Konto mit dieser Adresse. Melden Sie sich dort an und verknüpfen Sie dann diesen Anbieter.
 error-identity-taken = Dies ist schon mit einem anderen Konto verknüpft.
 error-account-disabled = Dieses Konto ist gesperrt.
+error-last-admin = Geben Sie zuerst einem anderen Konto die Verwaltungsrechte.
 error-last-credential = Fügen Sie zuerst eine andere Anmeldemethode hinzu.
 error-invalid-passkey = Der Passkey wurde nicht angenommen.
 error-no-totp = Fügen Sie zuerst eine Authenticator-App hinzu.
@@ -283,12 +284,17 @@ mail-reset-link-after = Er gilt { $minutes ->
     [one] eine Minute
    *[other] { $minutes } Minuten
     } und funktioniert einmal. Wenn Sie ihn nicht angefordert haben, müssen Sie nichts tun: Ihr Passwort ist unverändert.
+mail-invitation-subject = Sie sind eingeladen
+mail-invitation-before = Für Sie wurde ein Konto angelegt. Öffnen Sie diesen Link, um Ihr Passwort zu setzen:
+mail-invitation-after = Er gilt sieben Tage und funktioniert einmal. Wenn Sie ihn nicht erwartet haben, müssen Sie nichts tun.
 mail-notice-password-changed-subject = Ihr Passwort wurde geändert
 mail-notice-password-changed-before = Das Passwort Ihres Kontos wurde geändert, und alle anderen Geräte wurden abgemeldet.
 mail-notice-password-changed-after = { mail-not-you }
 mail-notice-email-changed-subject = Ihre E-Mail-Adresse wurde geändert
 mail-notice-email-changed-before = Die E-Mail-Adresse Ihres Kontos wurde geändert. Wenn Sie das nicht waren, machen Sie es hier rückgängig:
 mail-notice-email-changed-after = Der Link funktioniert einmal.
+mail-notice-email-changed-by-administrator-before = Die E-Mail-Adresse Ihres Kontos wurde von der Verwaltung geändert.
+mail-notice-email-changed-by-administrator-after = Wenn Sie das nicht erwartet haben, wenden Sie sich an den Betreiber dieses Dienstes.
 mail-notice-email-change-requested-subject = Eine Änderung Ihrer E-Mail-Adresse wurde angefordert
 mail-notice-email-change-requested-before = Eine Änderung der E-Mail-Adresse Ihres Kontos wurde angefordert. Wenn Sie das nicht waren, stoppen Sie sie hier:
 mail-notice-email-change-requested-after = Der Link funktioniert einmal.

@@ -203,6 +203,7 @@ error-email-not-verified = Verify your email address first.
 error-account-exists = You already have an account with this address. Sign in to it, then link this provider.
 error-identity-taken = This is already linked to another account.
 error-account-disabled = This account is disabled.
+error-last-admin = Make another user an administrator first.
 error-last-credential = Add another way to sign in first.
 error-invalid-passkey = The passkey was not accepted.
 error-no-totp = Add an authenticator app first.
@@ -283,12 +284,17 @@ mail-reset-link-after = It is valid for { $minutes ->
     [one] one minute
    *[other] { $minutes } minutes
     } and works once. If you did not request it, there is nothing to do: your password is unchanged.
+mail-invitation-subject = You are invited
+mail-invitation-before = An account was created for you. Open this link to set your password:
+mail-invitation-after = It is valid for seven days and works once. If you did not expect it, there is nothing to do.
 mail-notice-password-changed-subject = Your password was changed
 mail-notice-password-changed-before = The password of your account was changed, and all other devices were signed out.
 mail-notice-password-changed-after = { mail-not-you }
 mail-notice-email-changed-subject = Your email address was changed
 mail-notice-email-changed-before = The email address of your account was changed. If this was not you, revert it here:
 mail-notice-email-changed-after = The link works once.
+mail-notice-email-changed-by-administrator-before = An administrator changed the email address of your account.
+mail-notice-email-changed-by-administrator-after = If you did not expect this, contact the operator of this service.
 mail-notice-email-change-requested-subject = A change of your email address was requested
 mail-notice-email-change-requested-before = A change of the email address of your account was requested. If this was not you, stop it here:
 mail-notice-email-change-requested-after = The link works once.

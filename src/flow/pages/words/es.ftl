@@ -203,6 +203,7 @@ error-email-not-verified = Verifique primero su correo electrónico.
 error-account-exists = Ya tiene una cuenta con esta dirección. Inicie sesión en ella y vincule después este proveedor.
 error-identity-taken = Esto ya está vinculado a otra cuenta.
 error-account-disabled = Esta cuenta está desactivada.
+error-last-admin = Nombre primero a otro administrador.
 error-last-credential = Añada primero otra forma de iniciar sesión.
 error-invalid-passkey = La llave de acceso no se aceptó.
 error-no-totp = Añada primero una aplicación de autenticación.
@@ -283,12 +284,17 @@ mail-reset-link-after = Es válido durante { $minutes ->
     [one] un minuto
    *[other] { $minutes } minutos
     } y funciona una vez. Si no lo solicitó, no tiene que hacer nada: su contraseña no ha cambiado.
+mail-invitation-subject = Ha recibido una invitación
+mail-invitation-before = Se creó una cuenta para usted. Abra este enlace para establecer su contraseña:
+mail-invitation-after = Es válido durante siete días y funciona una vez. Si no lo esperaba, no tiene que hacer nada.
 mail-notice-password-changed-subject = Se cambió su contraseña
 mail-notice-password-changed-before = Se cambió la contraseña de su cuenta y se cerró la sesión en todos los demás dispositivos.
 mail-notice-password-changed-after = { mail-not-you }
 mail-notice-email-changed-subject = Se cambió su correo electrónico
 mail-notice-email-changed-before = Se cambió el correo electrónico de su cuenta. Si no fue usted, restáurelo aquí:
 mail-notice-email-changed-after = El enlace funciona una vez.
+mail-notice-email-changed-by-administrator-before = Un administrador cambió el correo electrónico de su cuenta.
+mail-notice-email-changed-by-administrator-after = Si no lo esperaba, póngase en contacto con el responsable de este servicio.
 mail-notice-email-change-requested-subject = Se solicitó un cambio de su correo electrónico
 mail-notice-email-change-requested-before = Se solicitó un cambio del correo electrónico de su cuenta. Si no fue usted, deténgalo aquí:
 mail-notice-email-change-requested-after = El enlace funciona una vez.

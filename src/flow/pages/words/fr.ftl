@@ -203,6 +203,7 @@ error-email-not-verified = Vérifiez d’abord votre adresse e-mail.
 error-account-exists = Vous avez déjà un compte avec cette adresse. Connectez-vous, puis liez ce fournisseur.
 error-identity-taken = Ceci est déjà lié à un autre compte.
 error-account-disabled = Ce compte est désactivé.
+error-last-admin = Désignez d’abord un autre administrateur.
 error-last-credential = Ajoutez d’abord un autre moyen de connexion.
 error-invalid-passkey = La clé d’accès n’a pas été acceptée.
 error-no-totp = Ajoutez d’abord une application d’authentification.
@@ -283,12 +284,17 @@ mail-reset-link-after = Il est valable { $minutes ->
     [one] une minute
    *[other] { $minutes } minutes
     } et fonctionne une fois. Si vous ne l’avez pas demandé, il n’y a rien à faire : votre mot de passe est inchangé.
+mail-invitation-subject = Vous êtes invité
+mail-invitation-before = Un compte a été créé pour vous. Ouvrez ce lien pour choisir votre mot de passe :
+mail-invitation-after = Il est valable sept jours et fonctionne une fois. Si vous ne l’attendiez pas, il n’y a rien à faire.
 mail-notice-password-changed-subject = Votre mot de passe a été changé
 mail-notice-password-changed-before = Le mot de passe de votre compte a été changé, et tous les autres appareils ont été déconnectés.
 mail-notice-password-changed-after = { mail-not-you }
 mail-notice-email-changed-subject = Votre adresse e-mail a été changée
 mail-notice-email-changed-before = L’adresse e-mail de votre compte a été changée. Si ce n’était pas vous, rétablissez-la ici :
 mail-notice-email-changed-after = Le lien fonctionne une fois.
+mail-notice-email-changed-by-administrator-before = Un administrateur a changé l’adresse e-mail de votre compte.
+mail-notice-email-changed-by-administrator-after = Si vous ne vous y attendiez pas, contactez l’exploitant de ce service.
 mail-notice-email-change-requested-subject = Un changement de votre adresse e-mail a été demandé
 mail-notice-email-change-requested-before = Un changement de l’adresse e-mail de votre compte a été demandé. Si ce n’était pas vous, arrêtez-le ici :
 mail-notice-email-change-requested-after = Le lien fonctionne une fois.

@@ -116,6 +116,12 @@ const ALL: &[(&str, MigrationKind, &str, &str)] = &[
     migration!("0014_event_actors", "0014_event_actors_sqlite", "0014_event_actors_postgres"),
     migration!("0015_outbox", "0015_outbox_sqlite", "0015_outbox_postgres"),
     migration!("0016_tags", "0016_tags_sqlite", "0016_tags_postgres"),
+    migration!("0017_user_roles", "0017_user_roles_sqlite", "0017_user_roles_postgres"),
+    migration!(
+        Outside: "0018_user_search",
+        "0018_user_search_sqlite",
+        "0018_user_search_postgres"
+    ),
 ];
 
 /// Returns the migrations of an engine, in order.

@@ -34,6 +34,11 @@ pub(in crate::store::sql) struct Statements {
     pub(in crate::store::sql) read_locked: LockedRead,
     pub(in crate::store::sql) first: Sql,
     pub(in crate::store::sql) next: Sql,
+    /// The users with the greatest ids, and those before an id.
+    pub(in crate::store::sql) last: Sql,
+    pub(in crate::store::sql) previous: Sql,
+    /// The columns of a user.
+    pub(in crate::store::sql) columns: String,
     pub(in crate::store::sql) insert: Statement,
     pub(in crate::store::sql) update: Statement,
     /// Returns the id in the notation of the table.
@@ -300,6 +305,12 @@ impl Parts {
                 key("$2")
             )
             .into(),
+            last: format!("SELECT {columns} FROM {source} ORDER BY {id} DESC LIMIT $1").into(),
+            previous: format!(
+                "SELECT {columns} FROM {source} WHERE {id} < {} ORDER BY {id} DESC LIMIT $1",
+                key("$2")
+            )
+            .into(),
             find_session: format!("{sessions} WHERE s.id = CAST($1 AS TEXT)").into(),
             find_access: format!("{access} WHERE s.id = CAST($1 AS TEXT)").into(),
             find_sessions: format!("{sessions} WHERE {}", DB::among("s.id")).into(),
@@ -309,6 +320,7 @@ impl Parts {
             insert: Statement { sql: self.insert.into(), takes: insert },
             update: Statement { sql: self.update.into(), takes: update },
             delete: self.delete.into(),
+            columns,
             unmapped: Vec::new(),
             makes_ids: false,
             needs_email: false,

@@ -1,0 +1,81 @@
+//! Administration of users over HTTP.
+//!
+//! | option | default | reason |
+//! |---|---|---|
+//! | `rule` of [`Admin::new`](Admin::new) | none | the application decides who administers |
+//!
+//! | route | response |
+//! |---|---|
+//! | `GET /admin/users` | a page of users; `query`, `status`, `role`, `limit`, `cursor` |
+//! | `POST /admin/users` | creates a user, with a password or an invitation |
+//! | `GET`, `PATCH`, `DELETE /admin/users/{id}` | reads, changes (RFC 7396) or deletes a user |
+//! | `GET`, `DELETE /admin/users/{id}/sessions`, `DELETE …/sessions/{session}` | lists or revokes sessions |
+//! | `GET /admin/users/{id}/factors`, `DELETE …/factors/{factor}` | lists or removes passkeys, security keys and authenticator apps |
+//! | `POST /admin/users/{id}/password-reset` | mails a link to set a password |
+//! | `GET /admin/events` | the events in the [audit log](crate::AuthBuilder::audit_log); `user_id`, `kind`, `since`, `until`, `limit`, `cursor` |
+//!
+//! - Every route requires the rule; routes that write also require recent authentication. API keys
+//!   are rejected.
+//! - Every act is an event with the `actor_id`. The user of the account sees that an administrator
+//!   acted, but neither who nor from where.
+//! - No act leaves the application without an active user who passes the rule (409 `last_admin`), and
+//!   neither does `DELETE /account`. Only conditions on the user count, such as roles. With users in
+//!   our tables or in a mapped table this is checked in the transaction of the act; in other storage
+//!   modes two concurrent acts can break it.
+//! - A storage mode that cannot do something responds 501 `unsupported` with `operation`.
+
+mod events;
+mod members;
+mod routes;
+mod service;
+
+use super::Flow;
+use crate::{config::ConfigError, model::Rule, registry::Registry};
+pub use service::AdminService;
+
+/// The options of the flow for administration.
+///
+/// ```
+/// use authlayer::{Admin, AuthBuilder, Rule};
+///
+/// fn configure(builder: AuthBuilder) -> AuthBuilder {
+///     builder.flow(Admin::new(Rule::role("admin").and(Rule::two_factor())))
+/// }
+/// ```
+///
+/// # Security
+///
+/// A user who passes the rule can take over every account, also that of another administrator: by
+/// a change of the email address and a password reset. Require two factors.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Admin {
+    rule: Rule,
+}
+
+impl Admin {
+    /// Creates the flow with the rule of administrators.
+    pub fn new(rule: Rule) -> Self {
+        Self { rule }
+    }
+}
+
+impl Flow for Admin {
+    type Service = AdminService;
+
+    fn name(&self) -> &str {
+        "admin"
+    }
+
+    fn register(self, registry: &mut Registry) -> Result<AdminService, ConfigError> {
+        let core = registry.core();
+        if self.rule == Rule::authenticated() {
+            let problem = "rule admits every user: require a role, such as Rule::role(\"admin\")";
+            return Err(ConfigError::flow("admin", problem));
+        }
+        core.directory.set_administrators(&self.rule);
+        let service = AdminService::new(core, self.rule);
+        routes::register(registry, &service);
+        Ok(service)
+    }
+}

@@ -1,0 +1,81 @@
+//! Changes on the condition that another user still passes a rule, and deletions.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::{
+    Db, SqlStore,
+    db::{AfterSteps, Arg, Statement, TransactionOutcome},
+    standing::forget,
+};
+use crate::{
+    model::UserId,
+    store::{DeleteOutcome, Remaining, StoreError, Unmet},
+};
+
+impl<DB: Db> SqlStore<DB> {
+    pub(super) async fn delete_keeping(
+        &self,
+        user: &UserId,
+        remaining: Option<&Remaining>,
+    ) -> Result<DeleteOutcome, StoreError> {
+        let mut steps =
+            vec![Statement::answers(self.users.delete.clone(), vec![user.as_str().into()])];
+        steps.extend(forget(&Arg::Answered));
+        let Some(remaining) = remaining else {
+            let done = self.changes.begin_user_change(user).run(self.answer(steps, None)).await?;
+            let TransactionOutcome::Committed(row) = done else {
+                return Ok(DeleteOutcome::Unknown);
+            };
+            self.report(row.as_ref());
+            return Ok(DeleteOutcome::Deleted);
+        };
+        steps.extend(self.remains(remaining));
+        let failed = AtomicBool::new(false);
+        let check = |row: Option<&DB::Row>| {
+            self.still_passes(remaining, row).inspect_err(|_| failed.store(true, Ordering::Relaxed))
+        };
+        let after = AfterSteps { hooks: &[], created: &|row| check(row).map(|()| None) };
+        let done =
+            self.changes.begin_user_change(user).run(self.answer(steps, Some(after))).await?;
+        Ok(match done {
+            TransactionOutcome::Committed(_) => {
+                // The last row is that of the other user.
+                self.changes.invalidate_all();
+                DeleteOutcome::Deleted
+            }
+            TransactionOutcome::TakenBack(None) => DeleteOutcome::Unknown,
+            TransactionOutcome::TakenBack(Some(_)) => DeleteOutcome::NoneRemains,
+            TransactionOutcome::Rejected(_) if failed.into_inner() => DeleteOutcome::NoneRemains,
+            TransactionOutcome::Rejected(error) => {
+                return Err(StoreError::of_hook(error.into_auth_error()));
+            }
+        })
+    }
+
+    /// Returns the steps that end a transaction in which another user must still pass a rule.
+    ///
+    /// On PostgreSQL such transactions wait for each other, so of two in which each relies on the
+    /// user of the other one fails.
+    pub(super) fn remains(&self, remaining: &Remaining) -> Vec<Statement> {
+        let lock = DB::IS_POSTGRES.then(|| Statement::new(LOCK_REMAINING, Vec::new()));
+        let args = vec![remaining.user.as_str().into()];
+        let read = Statement {
+            unmet: Some(Unmet::Administrator),
+            ..Statement::answers(self.users.find.clone(), args)
+        };
+        lock.into_iter().chain([read]).collect()
+    }
+
+    /// Requires that the user of a row passes a rule.
+    pub(super) fn still_passes(
+        &self,
+        remaining: &Remaining,
+        row: Option<&DB::Row>,
+    ) -> Result<(), StoreError> {
+        let user = row.map_or(Ok(None), |row| self.user(row))?;
+        let passes = user.is_some_and(|user| (remaining.passes)(&user));
+        passes.then_some(()).ok_or_else(|| StoreError::new("the remaining user has changed"))
+    }
+}
+
+const LOCK_REMAINING: &str = "SELECT pg_advisory_xact_lock(hashtextextended('remaining', 7))";
