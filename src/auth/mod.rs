@@ -5,6 +5,8 @@ mod clocks;
 mod events;
 mod handle;
 mod health;
+#[cfg(feature = "openapi")]
+mod openapi;
 mod origins;
 #[cfg(feature = "pages")]
 mod pages;

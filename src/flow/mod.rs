@@ -16,6 +16,8 @@ pub mod github;
 pub mod oauth;
 #[cfg(feature = "oauth")]
 pub mod oidc;
+#[cfg(feature = "openapi")]
+pub mod openapi;
 #[cfg(feature = "pages")]
 pub mod pages;
 #[cfg(feature = "passkeys")]

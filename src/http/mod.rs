@@ -20,6 +20,7 @@ mod context;
 pub(crate) mod cookie;
 mod credential;
 pub(crate) mod csrf;
+mod described;
 pub(crate) mod error_page;
 mod extract;
 mod gateway;
@@ -32,6 +33,7 @@ mod live;
 mod lookup;
 #[cfg(feature = "cedar")]
 pub(crate) mod policy;
+pub(crate) mod prefetch;
 mod presented;
 mod problem;
 mod profile;

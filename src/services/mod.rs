@@ -44,6 +44,8 @@ mod new_account;
 mod new_event;
 mod notice;
 pub(crate) mod offers;
+#[cfg(feature = "openapi")]
+mod openapi;
 mod outcome;
 mod pages;
 mod pending;
@@ -112,6 +114,8 @@ pub(crate) use methods::methods_of;
 pub use new_account::NewAccount;
 pub use new_event::NewEvent;
 pub(crate) use notice::NoticeSink;
+#[cfg(feature = "openapi")]
+pub(crate) use openapi::OpenApiDocument;
 pub(crate) use outcome::Begun;
 pub use outcome::{Outcome, Pending, PendingChallenge, SignInOutcome, SignedIn, Tokens};
 #[cfg(feature = "totp")]

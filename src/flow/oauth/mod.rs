@@ -32,10 +32,12 @@ mod ceremony;
 mod flow;
 mod identities;
 mod logout;
+mod native;
 mod on_session;
 mod parameters;
 mod routes;
 mod service;
+mod sign_out;
 mod step_up;
 
 use std::sync::Arc;

@@ -36,6 +36,7 @@ mod manage;
 mod options;
 mod origins;
 mod prove;
+mod registered;
 mod routes;
 mod service;
 mod sign_up;

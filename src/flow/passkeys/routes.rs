@@ -2,25 +2,36 @@
 
 use axum::{
     Json,
-    extract::{Path, State, rejection::PathRejection},
+    extract::State,
     response::{IntoResponse, Response},
-    routing::{get, patch, post},
+    routing::get,
 };
 use http::{HeaderMap, StatusCode};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use super::{PasskeyService, kind::NewKey, list::view_of, prove::StepUpTarget, service::Ceremony};
+use super::{
+    PasskeyService,
+    kind::NewKey,
+    list::view_of,
+    prove::StepUpTarget,
+    registered::{self, PASSKEY},
+    service::Ceremony,
+};
 use crate::{
+    contract::{
+        Member, Operation, Schema, Success,
+        member::{CHALLENGE, DEVICE_TOKEN, DISPLAY_NAME, EMAIL, NAME, PERSISTENT, TRANSPORT},
+        shapes::{CEREMONY, COMPLETE, CREATED, PENDING, TOKENS},
+    },
     error::{AuthError, ErrorKind},
     hook::Purpose,
     http::{
-        Context, FreshOrRecovering, Signed, SignedIn,
+        Context, FreshOrRecovering, Signed,
         client::ClientOf,
         cookie,
         json::{Body, FromMembers, Members},
         reply,
     },
-    model::Transport,
     registry::Registry,
     services::{Client, SignInOptions},
 };
@@ -28,19 +39,18 @@ use crate::{
 type Service = State<PasskeyService>;
 
 pub(super) fn register(registry: &mut Registry, service: &PasskeyService) {
+    registered::register(registry, service);
     registry.own_routes(
         service,
         [
-            ("/passkeys", get(list)),
-            ("/passkeys/{id}", patch(rename).delete(remove)),
-            ("/passkeys/register/start", post(start_registration)),
-            ("/passkeys/register/finish", post(finish_registration)),
-            ("/passkeys/sign-up/start", post(start_sign_up)),
-            ("/passkeys/sign-up/finish", post(finish_sign_up)),
-            ("/passkeys/sign-in/start", post(start_sign_in)),
-            ("/passkeys/sign-in/finish", post(finish_sign_in)),
-            ("/passkeys/verify/start", post(start_step_up)),
-            ("/passkeys/verify/finish", post(finish_step_up)),
+            ("/passkeys/register/start", START_REGISTRATION.to(start_registration)),
+            ("/passkeys/register/finish", FINISH_REGISTRATION.to(finish_registration)),
+            ("/passkeys/sign-up/start", START_SIGN_UP.to(start_sign_up)),
+            ("/passkeys/sign-up/finish", FINISH_SIGN_UP.to(finish_sign_up)),
+            ("/passkeys/sign-in/start", START_SIGN_IN.to(start_sign_in)),
+            ("/passkeys/sign-in/finish", FINISH_SIGN_IN.to(finish_sign_in)),
+            ("/passkeys/verify/start", START_STEP_UP.to(start_step_up)),
+            ("/passkeys/verify/finish", FINISH_STEP_UP.to(finish_step_up)),
         ],
     );
 }
@@ -59,6 +69,12 @@ pub(super) fn well_known(registry: &mut Registry, service: &PasskeyService) {
     }
 }
 
+/// The response of the browser's WebAuthn call, as `toJSON()` returns it.
+const CREDENTIAL: Member = Member::new(
+    "credential",
+    Schema::Map(r#"{"id": "AAAA", "rawId": "AAAA", "type": "public-key", "response": {}}"#),
+);
+
 struct Answer {
     challenge: String,
     credential: Value,
@@ -69,6 +85,8 @@ struct Answer {
 impl FromMembers for Answer {
     /// Attestations contain certificates.
     const LONGEST: usize = 64 * 1024;
+    const MEMBERS: &'static [Member] =
+        &[CHALLENGE, CREDENTIAL, NAME, TRANSPORT, PERSISTENT, DEVICE_TOKEN];
 
     fn read(members: &mut Members) -> Option<Self> {
         let challenge = members.required("challenge");
@@ -86,6 +104,10 @@ struct Registration {
 
 impl FromMembers for Registration {
     const NEEDS_BODY: bool = false;
+    const MEMBERS: &'static [Member] = &[
+        Member::new("second_factor", Schema::Boolean(false)).optional(),
+        Member::new("conditional", Schema::Boolean(false)).optional(),
+    ];
 
     fn read(members: &mut Members) -> Option<Self> {
         let second_factor = members.optional("second_factor").unwrap_or_default();
@@ -96,26 +118,13 @@ impl FromMembers for Registration {
     }
 }
 
-struct Named {
-    name: String,
-}
-
-impl FromMembers for Named {
-    fn read(members: &mut Members) -> Option<Self> {
-        let name = members.name();
-        if name.is_none() {
-            members.refuse("name");
-        }
-        Some(Self { name: name? })
-    }
-}
-
 struct Address {
     email: Option<String>,
 }
 
 impl FromMembers for Address {
     const NEEDS_BODY: bool = false;
+    const MEMBERS: &'static [Member] = &[EMAIL.optional()];
 
     fn read(members: &mut Members) -> Option<Self> {
         Some(Self { email: members.optional("email") })
@@ -128,6 +137,8 @@ struct Newcomer {
 }
 
 impl FromMembers for Newcomer {
+    const MEMBERS: &'static [Member] = &[EMAIL, DISPLAY_NAME];
+
     fn read(members: &mut Members) -> Option<Self> {
         let display_name = members.optional_text("display_name", 200);
         Some(Self { email: members.required("email")?, display_name })
@@ -140,6 +151,7 @@ struct Pending {
 
 impl FromMembers for Pending {
     const NEEDS_BODY: bool = false;
+    const MEMBERS: &'static [Member] = &[CHALLENGE.optional()];
 
     fn read(members: &mut Members) -> Option<Self> {
         Some(Self { challenge: members.optional("challenge") })
@@ -149,6 +161,11 @@ impl FromMembers for Pending {
 fn begun(ceremony: &Ceremony) -> Json<Value> {
     Json(json!({ "challenge": ceremony.challenge.expose(), "options": ceremony.options }))
 }
+
+const START_REGISTRATION: Operation =
+    Operation::post("startPasskeyRegistration", "Starts to add a passkey or security key")
+        .returns(&[CEREMONY])
+        .fails(&[ErrorKind::RateLimited]);
 
 async fn start_registration(
     State(service): Service,
@@ -168,6 +185,21 @@ async fn start_registration(
     Ok(begun(&service.start_key(own, kind, ip).await?))
 }
 
+const FINISH_REGISTRATION: Operation =
+    Operation::post("finishPasskeyRegistration", "Adds a passkey or security key")
+        .returns(&[Success::json(
+            201,
+            "The passkey, and new tokens.",
+            Schema::AllOf(&[PASSKEY, Schema::Object(&[TOKENS])]),
+        )
+        .with_cookies()])
+        .fails(&[
+            ErrorKind::StepUpRequired,
+            ErrorKind::PasskeyTaken,
+            ErrorKind::UnusablePasskey,
+            ErrorKind::RateLimited,
+        ]);
+
 async fn finish_registration(
     State(service): Service,
     ClientOf(client): ClientOf,
@@ -180,6 +212,12 @@ async fn finish_registration(
     let view = view_of(&passkey).as_object().cloned().unwrap_or_default();
     Ok(reply::with_tokens(&service.core, StatusCode::CREATED, view, &issued))
 }
+
+const START_SIGN_UP: Operation =
+    Operation::post("startPasskeySignUp", "Starts to create a user with a passkey")
+        .optional_session()
+        .returns(&[CEREMONY])
+        .fails(&[ErrorKind::SignUpDisabled, ErrorKind::InvalidEmail, ErrorKind::RateLimited]);
 
 async fn start_sign_up(
     State(service): Service,
@@ -196,6 +234,17 @@ async fn start_sign_up(
     Ok(begun(&started.await?))
 }
 
+const FINISH_SIGN_UP: Operation =
+    Operation::post("finishPasskeySignUp", "Creates a user with a passkey")
+        .returns(&[CREATED, PENDING])
+        .fails(&[
+            ErrorKind::SignUpDisabled,
+            ErrorKind::EmailTaken,
+            ErrorKind::PasskeyTaken,
+            ErrorKind::UnusablePasskey,
+            ErrorKind::RateLimited,
+        ]);
+
 async fn finish_sign_up(
     State(service): Service,
     context: Context,
@@ -210,6 +259,11 @@ async fn finish_sign_up(
     Ok(reply::outcome(&service.core, &context, StatusCode::CREATED, outcome).await)
 }
 
+const START_SIGN_IN: Operation =
+    Operation::post("startPasskeySignIn", "Starts a sign-in with a passkey")
+        .returns(&[CEREMONY])
+        .fails(&[ErrorKind::Forbidden, ErrorKind::RateLimited]);
+
 async fn start_sign_in(
     State(service): Service,
     client: Client,
@@ -219,6 +273,11 @@ async fn start_sign_in(
     let client = client.info().clone();
     Ok(begun(&service.start_sign_in(body.email.as_deref(), client.ip.as_deref()).await?))
 }
+
+const FINISH_SIGN_IN: Operation =
+    Operation::post("finishPasskeySignIn", "Begins a session with a passkey")
+        .returns(&[COMPLETE, PENDING])
+        .fails(&[ErrorKind::InvalidPasskey]);
 
 async fn finish_sign_in(
     State(service): Service,
@@ -230,6 +289,12 @@ async fn finish_sign_in(
     let outcome = service.finish_sign_in(&challenge, &credential, &options, client).await?;
     Ok(reply::outcome(&service.core, &context, StatusCode::OK, outcome).await)
 }
+
+const START_STEP_UP: Operation =
+    Operation::post("startPasskeyVerification", "Starts to verify a passkey or security key")
+        .challenge()
+        .returns(&[CEREMONY])
+        .fails(&[ErrorKind::ChallengeExpired, ErrorKind::NoPasskey, ErrorKind::RateLimited]);
 
 async fn start_step_up(
     State(service): Service,
@@ -251,6 +316,16 @@ async fn start_step_up(
     Ok(begun(&service.start_step_up(StepUpTarget::Session(auth.user(), auth.session()), ip).await?))
 }
 
+const FINISH_STEP_UP: Operation =
+    Operation::post("finishPasskeyVerification", "Verifies a passkey or security key")
+        .challenge()
+        .returns(&[COMPLETE, PENDING])
+        .fails(&[
+            ErrorKind::ChallengeExpired,
+            ErrorKind::InvalidPasskey,
+            ErrorKind::TooManyAttempts,
+        ]);
+
 async fn finish_step_up(
     State(service): Service,
     context: Context,
@@ -266,37 +341,4 @@ async fn finish_step_up(
     let by_cookie = cookie::pending(core, client.headers()) == Some(body.challenge.as_str());
     let outcome = core.respond(&client, outcome).await;
     Ok(if by_cookie { reply::with_next(core, outcome) } else { outcome.into_response() })
-}
-
-async fn list(State(service): Service, SignedIn(auth): SignedIn) -> Result<Json<Value>, AuthError> {
-    let passkeys = service.list(auth.user()).await?;
-    let signal = service.signal_accepted_credentials(auth.user()).await?;
-    Ok(Json(json!({ "passkeys": passkeys, "signal": signal })))
-}
-
-async fn rename(
-    State(service): Service,
-    id: Result<Path<String>, PathRejection>,
-    Signed { auth, body }: Signed<Named>,
-) -> Result<Json<Value>, AuthError> {
-    let Path(id) = id.map_err(|_| ErrorKind::NotFound)?;
-    service.rename(auth.user(), &id, body.name).await.map(Json)
-}
-
-async fn remove(
-    State(service): Service,
-    ClientOf(client): ClientOf,
-    id: Result<Path<String>, PathRejection>,
-    FreshOrRecovering { auth, authority, .. }: FreshOrRecovering,
-) -> Result<Response, AuthError> {
-    let Path(id) = id.map_err(|_| ErrorKind::NotFound)?;
-    // A response with status 204 returns no tokens in its body.
-    let renews = auth.session().transport != Transport::Bearer;
-    let own = (auth.user(), auth.session());
-    match service.take_off(own, authority, &id, &client, renews).await? {
-        None => Ok(StatusCode::NO_CONTENT.into_response()),
-        Some(issued) => {
-            Ok(reply::with_tokens(&service.core, StatusCode::NO_CONTENT, Map::new(), &issued))
-        }
-    }
 }

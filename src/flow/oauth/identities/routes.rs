@@ -11,10 +11,32 @@ use serde_json::{Value, json};
 
 use super::super::OAuthService;
 use crate::{
+    contract::{Member, Operation, Schema, Success, shapes::DONE},
     error::{AuthError, ErrorKind},
     http::{Fresh, SignedIn, client::ClientOf, json::NoMembers},
     services::Core,
 };
+
+const IDENTITY: Schema = Schema::Named(
+    "Identity",
+    &[
+        Member::text("id", "0198c2f0-6c5b-7000-8000-000000000000"),
+        Member::text("provider", "example"),
+        Member::text("subject", "248289761001"),
+        Member::text("email", "ada@example.com").nullable(),
+        Member::time("linked_at"),
+    ],
+);
+pub(in crate::flow::oauth) const LIST_IDENTITIES: Operation =
+    Operation::get("listIdentities", "Lists the linked identities").returns(&[Success::json(
+        200,
+        "The identities, and the other sign-in methods.",
+        Schema::Object(&[
+            Member::new("identities", Schema::List(&IDENTITY)),
+            Member::new("has_password", Schema::Boolean(true)),
+            Member::new("passkeys", Schema::Integer(1)),
+        ]),
+    )]);
 
 pub(in crate::flow::oauth) async fn identities(
     State(service): State<OAuthService>,
@@ -36,6 +58,11 @@ pub(in crate::flow::oauth) async fn identities(
         "passkeys": all.passkeys,
     })))
 }
+
+pub(in crate::flow::oauth) const UNLINK_IDENTITY: Operation =
+    Operation::delete("unlinkIdentity", "Removes an identity")
+        .returns(&[DONE])
+        .fails(&[ErrorKind::LastCredential]);
 
 pub(in crate::flow::oauth) async fn unlink(
     State(service): State<OAuthService>,
