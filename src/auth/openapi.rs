@@ -10,14 +10,16 @@ impl Auth {
     /// flows and no others. It is created once, when the configuration is built.
     ///
     /// Paths are relative to the mount path, which is the only entry of `servers`. To add them to
-    /// the document of an application, nest the document at the mount path. The flow
-    /// [`OpenApi`](crate::OpenApi) serves it at `GET /openapi.json`.
+    /// the document of an application, remove that entry and nest the document at the mount path.
+    /// The flow [`OpenApi`](crate::OpenApi) serves the document at `GET /openapi.json`.
     ///
     /// ```
     /// use authlayer::{Auth, utoipa::openapi::OpenApi};
     ///
     /// fn complete(own: OpenApi, auth: &Auth) -> OpenApi {
-    ///     own.nest("/auth", auth.openapi())
+    ///     let mut routes = auth.openapi();
+    ///     routes.servers = None;
+    ///     own.nest("/auth", routes)
     /// }
     /// ```
     pub fn openapi(&self) -> Document {

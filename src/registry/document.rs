@@ -23,7 +23,8 @@ pub(super) fn document(
         has_bearer: has(Transport::Bearer),
     };
     let mut document = contract::document(&core.mount, &credentials, described);
-    for part in parts {
+    for mut part in parts {
+        part.servers = None;
         document.merge(part);
     }
     OpenApiDocument::new(document)

@@ -11,10 +11,11 @@ use std::{
 
 use authlayer::{
     AccountRecovery, AnonymousUsers, ApiKeys, Auth, AuthBuilder, AuthUser, CacheOptions,
-    ConnectedUser, CookieOptions, EmailCodes, EmailSignIn, ErrorKind, Factor, GitHub, Oidc, Pages,
-    Passkeys, Password, PasswordReset, PgStore, PgStoreOptions, RateLimits, RecoveryCodes,
-    RequireUser, Rule, SameSite, SealingKey, SecondFactors, SessionOptions, SqliteStore, Theme,
-    TokenTransports, Totp, User, UserId, UserStatus, UserStorage, UserTable, UserTableError,
+    ConnectedUser, CookieOptions, EmailCodes, EmailSignIn, ErrorKind, Factor, GitHub, Oidc,
+    OpenApi, Pages, Passkeys, Password, PasswordReset, PgStore, PgStoreOptions, RateLimits,
+    RecoveryCodes, RequireUser, Rule, SameSite, SealingKey, SecondFactors, SessionOptions,
+    SqliteStore, Theme, TokenTransports, Totp, User, UserId, UserStatus, UserStorage, UserTable,
+    UserTableError,
     clock::Clock,
     crypto::password::{Argon2Params, PasswordHashing, PasswordPolicy},
     flow::oidc::Algorithm,
@@ -81,6 +82,7 @@ pub(crate) struct Config {
     pub(crate) totp: bool,
     pub(crate) usernames: bool,
     pub(crate) pages: bool,
+    pub(crate) openapi: bool,
     pub(crate) two_step_required_role: Option<String>,
     pub(crate) cookie: CookieConfig,
     /// Whether the clock is compared with that of the database. A clock that tests set differs from
@@ -207,6 +209,7 @@ impl Default for Config {
             totp: true,
             usernames: false,
             pages: true,
+            openapi: true,
             two_step_required_role: None,
             cookie: CookieConfig::default(),
             compare_clocks: true,
@@ -347,6 +350,10 @@ impl Testbed {
         };
         let builder = match has_pages(&config) {
             true => builder.flow(Pages::new(Theme::new("Testbed"))),
+            false => builder,
+        };
+        let builder = match config.openapi {
+            true => builder.flow(OpenApi::new()),
             false => builder,
         };
         let builder = config.two_step_required_role.iter().fold(builder, |builder, role| {

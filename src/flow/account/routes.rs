@@ -191,16 +191,17 @@ const EVENT_ID: Schema = Schema::pattern(
     "^[0-9a-f]{12}-[0-9a-f]{8}-[0-9a-f]{16}$",
     "0198c2f06c5b-00000000-0123456789abcdef",
 );
-const LIST_EVENTS: Operation = Operation::get("listEvents", "Lists the events of the account")
-    .query(&[Member::new("cursor", EVENT_ID).optional()])
-    .returns(&[Success::json(
-        200,
-        "A page of events, the newest first, and the cursor of the next page.",
-        Schema::Object(&[
-            Member::new("events", Schema::List(&EVENT)),
-            Member::new("next_cursor", EVENT_ID).nullable(),
-        ]),
-    )]);
+const LIST_EVENTS: Operation =
+    Operation::get("listAccountEvents", "Lists the events of the account")
+        .query(&[Member::new("cursor", EVENT_ID).optional()])
+        .returns(&[Success::json(
+            200,
+            "A page of events, the newest first, and the cursor of the next page.",
+            Schema::Object(&[
+                Member::new("events", Schema::List(&EVENT)),
+                Member::new("next_cursor", EVENT_ID).nullable(),
+            ]),
+        )]);
 
 async fn events(
     State(service): State<AccountService>,

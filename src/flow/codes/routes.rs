@@ -66,10 +66,12 @@ async fn change_email(
     Ok(reply::pending(&asked))
 }
 
-const VERIFY_EMAIL: Operation =
-    Operation::post("verifyEmail", "Sends a code to verify the user again in this session")
-        .returns(&[PENDING])
-        .fails(&[ErrorKind::EmailNotVerified, ErrorKind::RateLimited]);
+const VERIFY_EMAIL: Operation = Operation::post(
+    "startEmailVerification",
+    "Sends a code to verify the user again in this session",
+)
+.returns(&[PENDING])
+.fails(&[ErrorKind::EmailNotVerified, ErrorKind::RateLimited]);
 
 async fn step_up(
     State(service): State<EmailCodeService>,

@@ -85,7 +85,7 @@ fn of(client: Client, challenge: Option<String>) -> Client {
     }
 }
 
-const VERIFY: Operation = Operation::post("verify", "Answers a challenge with a code")
+const VERIFY: Operation = Operation::post("verifyChallenge", "Answers a challenge with a code")
     .challenge()
     .returns(&[VERIFIED, CREATED, PENDING])
     .fails(&[
@@ -137,10 +137,12 @@ fn factor(name: Result<Path<String>, PathRejection>) -> Result<Factor, AuthError
     }
 }
 
-const START_FACTOR: Operation =
-    Operation::post("startFactor", "Starts to verify a factor of the application in this session")
-        .returns(&[PENDING])
-        .fails(&[ErrorKind::RateLimited]);
+const START_FACTOR: Operation = Operation::post(
+    "startFactorVerification",
+    "Starts to verify a factor of the application in this session",
+)
+.returns(&[PENDING])
+.fails(&[ErrorKind::RateLimited]);
 
 async fn start_step_up(
     State(service): Service,
