@@ -124,7 +124,7 @@ struct Address {
 
 impl FromMembers for Address {
     const NEEDS_BODY: bool = false;
-    const MEMBERS: &'static [Member] = &[EMAIL.optional()];
+    const MEMBERS: &'static [Member] = &[Member::text("email", "ada@example.com").optional()];
 
     fn read(members: &mut Members) -> Option<Self> {
         Some(Self { email: members.optional("email") })
