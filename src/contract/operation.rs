@@ -84,7 +84,7 @@ impl Operation {
         Self { problems, ..self }
     }
 
-    /// A session is used if the request has one; an invalid one is rejected.
+    /// A session is used if the request has one.
     pub(crate) const fn optional_session(self) -> Self {
         Self { credential: Credential::OptionalSession, ..self }
     }

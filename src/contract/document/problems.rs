@@ -23,9 +23,8 @@ fn kinds(operation: &Operation, extracted: &Extracted, described: &Described) ->
     if !is_safe && !described.from_elsewhere {
         kinds.push(ErrorKind::CrossOrigin);
     }
-    let uses_session =
-        matches!(operation.credential, Credential::OptionalSession | Credential::Challenge);
-    if extracted.access >= Access::Session || uses_session {
+    let may_require = operation.credential == Credential::Challenge;
+    if extracted.access >= Access::Session || may_require {
         kinds.extend([ErrorKind::Unauthenticated, ErrorKind::Forbidden]);
     }
     if extracted.access == Access::Fresh {

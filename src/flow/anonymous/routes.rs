@@ -43,7 +43,12 @@ const CREATE_ANONYMOUS_USER: Operation =
     Operation::post("createAnonymousUser", "Creates a user without any credential")
         .optional_session()
         .returns(&[CREATED])
-        .fails(&[ErrorKind::SignUpDisabled, ErrorKind::RateLimited]);
+        .fails(&[
+            ErrorKind::Unauthenticated,
+            ErrorKind::SignUpDisabled,
+            ErrorKind::UsernameTaken,
+            ErrorKind::RateLimited,
+        ]);
 
 async fn begin(
     State(service): State<AnonymousUserService>,

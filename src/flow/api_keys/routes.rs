@@ -96,12 +96,13 @@ async fn list(
     Ok(Json(json!({ "api_keys": keys.iter().map(ApiKey::to_json).collect::<Vec<_>>() })))
 }
 
-const CREATE_API_KEY: Operation =
-    Operation::post("createApiKey", "Creates an API key").returns(&[Success::json(
+const CREATE_API_KEY: Operation = Operation::post("createApiKey", "Creates an API key")
+    .returns(&[Success::json(
         201,
         "The key, which cannot be read again.",
         Schema::AllOf(&[API_KEY, Schema::Object(&[Member::text("key", "aak_0123456789abcdef")])]),
-    )]);
+    )])
+    .fails(&[ErrorKind::NotFound]);
 
 async fn create(
     State(service): State<ApiKeyService>,

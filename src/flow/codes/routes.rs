@@ -92,7 +92,7 @@ const UNDO_EMAIL_CHANGE: Operation =
                 Member::time("expires_at"),
             ]),
         )])
-        .fails(&[ErrorKind::InvalidLink, ErrorKind::EmailTaken, ErrorKind::RateLimited]);
+        .fails(&[ErrorKind::Forbidden, ErrorKind::InvalidLink, ErrorKind::EmailTaken]);
 
 async fn revert_email_change(
     State(service): State<EmailCodeService>,

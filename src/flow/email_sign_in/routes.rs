@@ -92,6 +92,7 @@ const FOLLOW_EMAIL_LINK: Operation = Operation::post("followEmailLink", "Signs i
         ErrorKind::ConfirmRequired,
         ErrorKind::SignUpDisabled,
         ErrorKind::EmailTaken,
+        ErrorKind::UsernameTaken,
         ErrorKind::InvalidCredentials,
         ErrorKind::RateLimited,
     ]);

@@ -122,7 +122,10 @@ async fn start(
     if let Err(error) = client.begin(core, Purpose::SignIn).await {
         return Ok(show_error(core, visitor, error));
     }
-    if let Err(error) = count(core, client.info()).await {
+    // Limits are checked last: a request that is rejected for its parameters stores nothing and
+    // reaches no provider, so it uses up no start of its network, and its response does not depend
+    // on how many others there were.
+    if let Err(error) = core.limits.ceremony(client.info().ip.as_deref()).await {
         return Ok(show_error(core, visitor, error));
     }
     match service.begin(ceremony, None).await {
@@ -135,13 +138,6 @@ async fn start(
         }
         Err(error) => Err(error),
     }
-}
-
-/// Counts the start of a ceremony. Limits are checked last: a request that is rejected for its
-/// parameters stores nothing and reaches no provider, so it uses up no start of its network, and its
-/// response does not depend on how many others there were.
-async fn count(core: &Core, client: &ClientInfo) -> Result<(), AuthError> {
-    core.limits.ceremony(client.ip.as_deref()).await
 }
 
 fn read_start(query: &str) -> Result<StartOptions, AuthError> {
@@ -195,6 +191,8 @@ const CALLBACK: Operation = Operation::get("finishProviderSignIn", "Returns from
         Success::text("text/html", "A page that loads this URL again, with strict cookies."),
     ])
     .fails(&[
+        ErrorKind::Unauthenticated,
+        ErrorKind::Forbidden,
         ErrorKind::InvalidState,
         ErrorKind::InvalidRedirect,
         ErrorKind::ProviderDenied,
@@ -203,6 +201,7 @@ const CALLBACK: Operation = Operation::get("finishProviderSignIn", "Returns from
         ErrorKind::AccountDisabled,
         ErrorKind::AccountExists,
         ErrorKind::IdentityTaken,
+        ErrorKind::UsernameTaken,
         ErrorKind::TransportDisabled,
         ErrorKind::StepUpRequired,
         ErrorKind::RateLimited,
@@ -320,7 +319,7 @@ async fn lead(
     headers: &HeaderMap,
 ) -> Result<Response, AuthError> {
     let core = service.core();
-    count(core, client).await?;
+    core.limits.ceremony(client.ip.as_deref()).await?;
     let started = service.begin(ceremony, Some(user)).await?;
     let body = json!({ "authorization_url": started.authorization_url });
     Ok(with_flow(core, headers, Json(body).into_response(), &started))

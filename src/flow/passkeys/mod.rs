@@ -33,6 +33,7 @@ mod flow;
 mod kind;
 mod list;
 mod manage;
+mod new_users;
 mod options;
 mod origins;
 mod prove;

@@ -10,18 +10,14 @@ use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 
 use super::{
-    PasskeyService,
-    kind::NewKey,
-    list::view_of,
-    prove::StepUpTarget,
-    registered::{self, PASSKEY},
+    PasskeyService, kind::NewKey, list::view_of, prove::StepUpTarget, registered::PASSKEY,
     service::Ceremony,
 };
 use crate::{
     contract::{
         Member, Operation, Schema, Success,
-        member::{CHALLENGE, DEVICE_TOKEN, DISPLAY_NAME, EMAIL, NAME, PERSISTENT, TRANSPORT},
-        shapes::{CEREMONY, COMPLETE, CREATED, PENDING, TOKENS},
+        member::{CHALLENGE, DEVICE_TOKEN, NAME, PERSISTENT, TRANSPORT},
+        shapes::{CEREMONY, COMPLETE, PENDING, TOKENS},
     },
     error::{AuthError, ErrorKind},
     hook::Purpose,
@@ -39,14 +35,11 @@ use crate::{
 type Service = State<PasskeyService>;
 
 pub(super) fn register(registry: &mut Registry, service: &PasskeyService) {
-    registered::register(registry, service);
     registry.own_routes(
         service,
         [
             ("/passkeys/register/start", START_REGISTRATION.to(start_registration)),
             ("/passkeys/register/finish", FINISH_REGISTRATION.to(finish_registration)),
-            ("/passkeys/sign-up/start", START_SIGN_UP.to(start_sign_up)),
-            ("/passkeys/sign-up/finish", FINISH_SIGN_UP.to(finish_sign_up)),
             ("/passkeys/sign-in/start", START_SIGN_IN.to(start_sign_in)),
             ("/passkeys/sign-in/finish", FINISH_SIGN_IN.to(finish_sign_in)),
             ("/passkeys/verify/start", START_STEP_UP.to(start_step_up)),
@@ -75,11 +68,11 @@ const CREDENTIAL: Member = Member::new(
     Schema::Map(r#"{"id": "AAAA", "rawId": "AAAA", "type": "public-key", "response": {}}"#),
 );
 
-struct Answer {
-    challenge: String,
-    credential: Value,
-    name: Option<String>,
-    options: SignInOptions,
+pub(super) struct Answer {
+    pub(super) challenge: String,
+    pub(super) credential: Value,
+    pub(super) name: Option<String>,
+    pub(super) options: SignInOptions,
 }
 
 impl FromMembers for Answer {
@@ -131,20 +124,6 @@ impl FromMembers for Address {
     }
 }
 
-struct Newcomer {
-    email: String,
-    display_name: Option<String>,
-}
-
-impl FromMembers for Newcomer {
-    const MEMBERS: &'static [Member] = &[EMAIL, DISPLAY_NAME];
-
-    fn read(members: &mut Members) -> Option<Self> {
-        let display_name = members.optional_text("display_name", 200);
-        Some(Self { email: members.required("email")?, display_name })
-    }
-}
-
 struct Pending {
     challenge: Option<String>,
 }
@@ -158,7 +137,7 @@ impl FromMembers for Pending {
     }
 }
 
-fn begun(ceremony: &Ceremony) -> Json<Value> {
+pub(super) fn begun(ceremony: &Ceremony) -> Json<Value> {
     Json(json!({ "challenge": ceremony.challenge.expose(), "options": ceremony.options }))
 }
 
@@ -213,52 +192,6 @@ async fn finish_registration(
     Ok(reply::with_tokens(&service.core, StatusCode::CREATED, view, &issued))
 }
 
-const START_SIGN_UP: Operation =
-    Operation::post("startPasskeySignUp", "Starts to create a user with a passkey")
-        .optional_session()
-        .returns(&[CEREMONY])
-        .fails(&[ErrorKind::SignUpDisabled, ErrorKind::InvalidEmail, ErrorKind::RateLimited]);
-
-async fn start_sign_up(
-    State(service): Service,
-    context: Context,
-    client: Client,
-    Body(body): Body<Newcomer>,
-) -> Result<Json<Value>, AuthError> {
-    client.begin(&service.core, Purpose::SignUp).await?;
-    let (ip, members) = (client.info().ip.as_deref(), client.members());
-    let anonymous = context.anonymous(&service.core).await?;
-    let current = anonymous.as_ref().map(|auth| (auth.user(), auth.session()));
-    let Newcomer { email, display_name } = body;
-    let started = service.start_sign_up_with(current, &email, display_name, ip, members);
-    Ok(begun(&started.await?))
-}
-
-const FINISH_SIGN_UP: Operation =
-    Operation::post("finishPasskeySignUp", "Creates a user with a passkey")
-        .returns(&[CREATED, PENDING])
-        .fails(&[
-            ErrorKind::SignUpDisabled,
-            ErrorKind::EmailTaken,
-            ErrorKind::PasskeyTaken,
-            ErrorKind::UnusablePasskey,
-            ErrorKind::RateLimited,
-        ]);
-
-async fn finish_sign_up(
-    State(service): Service,
-    context: Context,
-    client: Client,
-    Body(body): Body<Answer>,
-) -> Result<Response, AuthError> {
-    let Answer { challenge, credential, name, options } = body;
-    let (info, members) = (client.info().clone(), client.members());
-    let finished =
-        service.finish_sign_up_with(&challenge, &credential, name, &options, info, members);
-    let outcome = finished.await?;
-    Ok(reply::outcome(&service.core, &context, StatusCode::CREATED, outcome).await)
-}
-
 const START_SIGN_IN: Operation =
     Operation::post("startPasskeySignIn", "Starts a sign-in with a passkey")
         .returns(&[CEREMONY])
@@ -277,7 +210,7 @@ async fn start_sign_in(
 const FINISH_SIGN_IN: Operation =
     Operation::post("finishPasskeySignIn", "Begins a session with a passkey")
         .returns(&[COMPLETE, PENDING])
-        .fails(&[ErrorKind::InvalidPasskey]);
+        .fails(&[ErrorKind::InvalidPasskey, ErrorKind::RateLimited]);
 
 async fn finish_sign_in(
     State(service): Service,
