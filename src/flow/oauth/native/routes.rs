@@ -18,7 +18,7 @@ use crate::{
     },
 };
 
-struct ExchangeBody {
+pub(in crate::flow::oauth) struct ExchangeBody {
     code: String,
     code_verifier: String,
 }
