@@ -13,11 +13,7 @@ use axum::Router;
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::{
-    documented::Document,
-    providers::{World, with_providers},
-    support::{Bed, on_managed_stores},
-};
+use crate::{documented::Document, providers::with_providers, support::on_managed_stores};
 
 const ORIGIN: &str = "https://example.com";
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
