@@ -24,5 +24,5 @@ export type Checked = [
   Fits<Identity, Schemas["Identity"]>,
   Fits<AccountEvent, Schemas["Event"]>,
   Fits<Account, Body<"getAccount", 200>>,
-  Fits<TotpEnrollment, Body<"startTotpRegistration", 200>>,
+  Fits<Omit<TotpEnrollment, "finish">, Body<"startTotpRegistration", 200>>,
 ];

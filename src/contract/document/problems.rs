@@ -47,7 +47,7 @@ fn kinds(operation: &Operation, extracted: &Extracted, described: &Described) ->
     if !operation.query.is_empty() {
         kinds.push(ErrorKind::InvalidRequest);
     }
-    if extracted.has_path {
+    if extracted.has_path || described.parameter.is_some() {
         kinds.push(ErrorKind::NotFound);
     }
     if extracted.has_service || extracted.access >= Access::Session {

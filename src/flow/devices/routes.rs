@@ -32,7 +32,7 @@ const DEVICE: Schema = Schema::Named(
         Member::text("user_agent", "Mozilla/5.0").nullable(),
         Member::text("ip", "203.0.113.7").nullable(),
         Member::time("created_at"),
-        Member::time("last_used_at").nullable(),
+        Member::time("last_used_at"),
         Member::time("expires_at"),
         Member::new("current", Schema::Boolean(true)),
     ],
