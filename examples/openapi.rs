@@ -19,12 +19,13 @@ use tokio::net::TcpListener;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let port = std::env::var("PORT").unwrap_or_else(|_| "3000".to_owned());
     let auth = Auth::builder(SqliteStore::memory().await?)
-        .origin("http://localhost:3000")
+        .origin(format!("http://localhost:{port}"))
         .flow(Password::new())
         .build()?;
-    let listener = TcpListener::bind("127.0.0.1:3000").await?;
-    println!("the document is at http://localhost:3000/openapi.json");
+    let listener = TcpListener::bind(format!("127.0.0.1:{port}")).await?;
+    println!("open http://localhost:{port}/openapi.json");
     axum::serve(listener, app(&auth)).await?;
     Ok(())
 }

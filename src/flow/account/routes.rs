@@ -232,8 +232,9 @@ async fn set_two_step(
     Ok(Json(json!({ "two_step": is_on })))
 }
 
-const DELETE_ACCOUNT: Operation =
-    Operation::delete("deleteAccount", "Deletes the account").returns(&[SIGNED_OUT]);
+const DELETE_ACCOUNT: Operation = Operation::delete("deleteAccount", "Deletes the account")
+    .returns(&[SIGNED_OUT])
+    .fails(&[ErrorKind::NotFound]);
 
 async fn remove(
     State(service): State<AccountService>,
