@@ -27,6 +27,9 @@ pub mod github {}
 #[doc = include_str!("../guide/mails.md")]
 pub mod mails {}
 
+#[doc = include_str!("../guide/openapi.md")]
+pub mod openapi {}
+
 #[doc = include_str!("../guide/openid-connect.md")]
 pub mod openid_connect {}
 

@@ -6,7 +6,8 @@
         feature = "oauth",
         feature = "passkeys",
         feature = "totp",
-        feature = "pages"
+        feature = "pages",
+        feature = "openapi"
     )),
     allow(dead_code, reason = "parts of the rings that only a flow uses")
 )]
@@ -18,6 +19,7 @@ mod audit;
 pub mod auth;
 pub mod clock;
 mod config;
+mod contract;
 pub mod crypto;
 mod erasure;
 pub mod error;
@@ -60,6 +62,8 @@ pub mod factor {
 pub use jiff;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub use sqlx;
+#[cfg(feature = "openapi")]
+pub use utoipa;
 
 pub use audit::AuditLog;
 pub use auth::{Auth, AuthBuilder, Health, MissingFlow, QueueHealth};
@@ -68,6 +72,8 @@ pub use config::ConfigError;
 pub use crypto::seal::{InvalidSealingKey, Sealer, SealingKey};
 pub use error::{AuthError, ErrorKind};
 pub use event::{ChannelSink, Event, EventKind, EventSink};
+#[cfg(feature = "openapi")]
+pub use flow::openapi::OpenApi;
 #[cfg(feature = "pages")]
 pub use flow::pages::{ColorScheme, Pages, Theme};
 #[cfg(feature = "passkeys")]

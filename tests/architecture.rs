@@ -41,6 +41,7 @@ fn tracked() -> Vec<String> {
 /// A path prefix, the modules of this crate that it may use, and the crates that it must not use.
 /// The first matching prefix applies.
 const TABLE: &[(&str, &[&str], &[&str])] = &[
+    ("contract/", &["contract", "error"], &["sqlx"]),
     ("model/", &["model"], &["axum", "sqlx", "http"]),
     ("clock.rs", &[], &["axum", "sqlx", "http"]),
     ("config.rs", &["network", "origin"], &["axum", "sqlx", "http"]),
@@ -106,6 +107,7 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
         "registry/",
         &[
             "config",
+            "contract",
             "crypto::handle",
             "crypto::seal",
             "http",
@@ -121,6 +123,7 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
     (
         "http/",
         &[
+            "contract",
             "session",
             "model",
             "error",
@@ -210,7 +213,8 @@ const SERVICE: &[&str] = &[
     "clock", "config", "crypto", "error", "event", "flow", "hook", "limit", "mail", "model",
     "origin", "outbound", "provider", "registry", "services", "session", "store", "users",
 ];
-const ROUTES: &[&str] = &["error", "flow::oauth", "hook", "http", "model", "registry", "services"];
+const ROUTES: &[&str] =
+    &["contract", "error", "flow::oauth", "hook", "http", "model", "registry", "services"];
 /// Pages are HTTP: they call the routes of flows, and no service of a flow.
 const PAGES: &[&str] = &[
     "config",

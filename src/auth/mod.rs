@@ -6,6 +6,8 @@ mod events;
 mod handle;
 mod health;
 mod mails;
+#[cfg(feature = "openapi")]
+mod openapi;
 mod origins;
 #[cfg(feature = "pages")]
 mod pages;

@@ -21,6 +21,8 @@ pub mod oauth;
 pub mod oauth2;
 #[cfg(feature = "oauth")]
 pub mod oidc;
+#[cfg(feature = "openapi")]
+pub mod openapi;
 #[cfg(feature = "pages")]
 pub mod pages;
 #[cfg(feature = "passkeys")]

@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 
 use super::context::Context;
 use crate::{
+    contract::Member,
     error::{AuthError, ErrorKind},
     model::Patch,
     services::SignInOptions,
@@ -32,6 +33,12 @@ pub(crate) trait FromMembers: Sized {
 
     /// Whether a body is required. It is not if every member is optional.
     const NEEDS_BODY: bool = true;
+
+    /// Whether members that are not read are ignored.
+    const IGNORES_OTHERS: bool = true;
+
+    /// All members, for the description of the route.
+    const MEMBERS: &'static [Member] = &[];
 
     /// Reads each member, or returns `None` if a required one is missing.
     fn read(members: &mut Members) -> Option<Self>;
@@ -168,6 +175,15 @@ impl Members {
     }
 }
 
+impl Members {
+    /// Requires that the description of a body, if there is one, has all members that were read.
+    fn require_described(&self, described: &[Member]) {
+        let has = |name: &str| described.iter().any(|own| own.name == name);
+        let missing = self.known.iter().find(|name| !described.is_empty() && !has(name));
+        debug_assert!(missing.is_none(), "the description of the body lacks {missing:?}");
+    }
+}
+
 /// Returns whether one letter that is added, removed or replaced makes a name the other one.
 fn differs_by_one(one: &str, other: &str) -> bool {
     let (one, other): (Vec<_>, Vec<_>) = (one.chars().collect(), other.chars().collect());
@@ -250,6 +266,7 @@ fn members<T: FromMembers>(given: Map<String, Value>) -> Result<T, AuthError> {
     let read = T::read(&mut members);
     if cfg!(debug_assertions) {
         members.warn_of_typos();
+        members.require_described(T::MEMBERS);
     }
     match read {
         Some(value) if members.wrong.is_empty() => Ok(value),

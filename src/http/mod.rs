@@ -21,6 +21,7 @@ mod context;
 pub(crate) mod cookie;
 mod credential;
 pub(crate) mod csrf;
+mod described;
 pub(crate) mod error_page;
 mod extract;
 pub(crate) mod forward;
@@ -36,6 +37,7 @@ mod lookup;
 pub(crate) mod oauth_error;
 #[cfg(feature = "cedar")]
 pub(crate) mod policy;
+pub(crate) mod prefetch;
 mod presented;
 mod problem;
 mod profile;

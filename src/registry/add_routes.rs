@@ -3,7 +3,10 @@
 use axum::{Router, middleware, routing::MethodRouter};
 
 use super::Registry;
-use crate::http::{reply::cacheable, wrapped};
+use crate::{
+    contract::Route,
+    http::{reply::cacheable, wrapped},
+};
 
 impl Registry {
     /// Registers routes below the mount path, with their state.
@@ -19,7 +22,7 @@ impl Registry {
     where
         S: Clone + Send + Sync + 'static,
     {
-        let router = wrapped(self.collect(state, routes));
+        let router = wrapped(self.collect(state, routes, false));
         self.merge(router, false)
     }
 
@@ -37,34 +40,35 @@ impl Registry {
     where
         S: Clone + Send + Sync + 'static,
     {
-        let router = wrapped(self.collect(state, routes));
+        let router = wrapped(self.collect(state, routes, true));
         self.merge(router, true)
     }
 
-    /// Registers routes of this crate, whose handlers read their bodies themselves.
-    pub(crate) fn own_routes<S, const N: usize>(
+    /// Registers routes of this crate, whose handlers read their bodies themselves. Each is made of
+    /// an [`Operation`](crate::contract::Operation) and a handler.
+    pub(crate) fn own_routes<S, R: Into<Route<S>>, const N: usize>(
         &mut self,
         state: &S,
-        routes: [(&str, MethodRouter<S>); N],
+        routes: [(&str, R); N],
     ) -> &mut Self
     where
         S: Clone + Send + Sync + 'static,
     {
-        let router = self.collect(state, routes);
+        let router = self.collect(state, routes, false);
         self.merge(router, false)
     }
 
     /// Registers routes that are not checked for `cross_origin`, because the body or a header
     /// authenticates the request.
-    pub(crate) fn own_routes_from_elsewhere<S, const N: usize>(
+    pub(crate) fn own_routes_from_elsewhere<S, R: Into<Route<S>>, const N: usize>(
         &mut self,
         state: &S,
-        routes: [(&str, MethodRouter<S>); N],
+        routes: [(&str, R); N],
     ) -> &mut Self
     where
         S: Clone + Send + Sync + 'static,
     {
-        let router = self.collect(state, routes);
+        let router = self.collect(state, routes, true);
         self.merge(router, true)
     }
 
@@ -102,10 +106,11 @@ impl Registry {
         self
     }
 
-    fn collect<S, const N: usize>(
+    fn collect<S, R: Into<Route<S>>, const N: usize>(
         &mut self,
         state: &S,
-        routes: [(&str, MethodRouter<S>); N],
+        routes: [(&str, R); N],
+        from_elsewhere: bool,
     ) -> Router
     where
         S: Clone + Send + Sync + 'static,
@@ -116,7 +121,9 @@ impl Registry {
             if self.problem.is_some() {
                 return Router::new();
             }
-            router = router.route(path, route);
+            let Route { methods, described } = route.into();
+            self.described.push(described.at(&self.flow, path, from_elsewhere));
+            router = router.route(path, methods);
         }
         router.with_state(state.clone())
     }

@@ -5,7 +5,11 @@
 //! names both flows.
 
 mod add_routes;
+#[cfg(feature = "openapi")]
+mod document;
 mod handles;
+#[cfg(feature = "openapi")]
+mod openapi;
 mod parts;
 mod routes;
 #[cfg(feature = "sealing")]
@@ -28,6 +32,7 @@ pub(crate) use shelf::Shelf;
 
 use crate::{
     config::ConfigError,
+    contract::Described,
     services::{
         Bearers, CodeHandlers, Core, CredentialKinds, Factors, Facts, Messages, RoutePaths,
         Services, TransitionRules, offers::Offers,
@@ -74,6 +79,10 @@ pub struct Registry {
     problem: Option<ConfigError>,
     offers: Offers,
     routes: Routes,
+    described: Vec<Described>,
+    /// Descriptions of the routes of flows outside this crate.
+    #[cfg(feature = "openapi")]
+    parts: Vec<utoipa::openapi::OpenApi>,
     /// Routes below `/.well-known` that other flows may replace.
     defaults: Vec<(String, MethodRouter)>,
     services: HashMap<TypeId, Box<dyn Any + Send + Sync>>,
@@ -111,6 +120,9 @@ impl Registry {
             problem: None,
             offers: Offers::default(),
             routes: Routes::default(),
+            described: Vec::new(),
+            #[cfg(feature = "openapi")]
+            parts: Vec::new(),
             defaults: Vec::new(),
             services: HashMap::new(),
             shared: HashMap::new(),
@@ -157,6 +169,8 @@ impl Registry {
         let paths = self.names.keys().filter_map(|key| key.strip_prefix("path "));
         self.offers.insert(RoutePaths(paths.map(ToOwned::to_owned).collect()));
         self.core.transitions.register(self.transitions);
+        #[cfg(feature = "openapi")]
+        self.offers.insert(document::document(&self.core, &self.described, self.parts));
         self.core.complete(self.offers);
         Ok(Registered { routes: self.routes, shelf: self.shelf })
     }

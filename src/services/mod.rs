@@ -51,6 +51,8 @@ mod new_event;
 mod notice;
 mod observer;
 pub(crate) mod offers;
+#[cfg(feature = "openapi")]
+mod openapi;
 mod outcome;
 mod pages;
 mod pending;
@@ -129,6 +131,8 @@ pub use new_event::NewEvent;
 pub(crate) use notice::{ChangeNotices, NoticeSink};
 pub use observer::AccountObserver;
 pub(crate) use observer::Observing;
+#[cfg(feature = "openapi")]
+pub(crate) use openapi::OpenApiDocument;
 pub(crate) use outcome::Begun;
 pub use outcome::{Outcome, Pending, PendingChallenge, SignInOutcome, SignedIn, Tokens};
 #[cfg(feature = "totp")]

@@ -45,6 +45,7 @@ mod mails;
 #[cfg(feature = "passkeys")]
 mod passkey;
 mod response;
+mod routes;
 mod sign_in;
 mod store_suite;
 mod watch;
@@ -62,6 +63,7 @@ pub use mails::mail_previews;
 #[cfg(feature = "passkeys")]
 pub use passkey::{PasskeyFault, VirtualAuthenticator};
 pub use response::TestResponse;
+pub use routes::route_paths;
 pub use sign_in::{SignInAs, TestSession, sign_in};
 pub use store_suite::{
     ConformanceTest, UserConformanceTest, store_conformance_tests, user_store_tests,

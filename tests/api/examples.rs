@@ -82,6 +82,21 @@ async fn quickstart_signs_users_in_and_survives_a_restart() {
 }
 
 #[tokio::test]
+async fn document_of_the_application_has_the_routes_of_both() {
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let running = Running::start("openapi", &[("PORT", port.to_string())]);
+    assert_eq!(running.first_line, format!("open http://localhost:{port}/openapi.json"));
+    let client = TestClient::connect(SocketAddr::from(([127, 0, 0, 1], port)));
+    let document = client.get("/openapi.json").await.json();
+    assert_eq!(document["info"]["title"], "Notes");
+    assert_eq!(document["paths"]["/notes"]["get"]["operationId"], "listNotes");
+    assert_eq!(document["paths"]["/auth/sign-in"]["post"]["operationId"], "signIn");
+    assert!(document["paths"]["/sign-in"].is_null());
+    assert!(document["servers"].as_array().is_none_or(Vec::is_empty), "{}", document["servers"]);
+    assert!(document["components"]["securitySchemes"]["bearer"].is_object());
+}
+
+#[tokio::test]
 async fn form_of_the_application_signs_users_in() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let running = Running::start("forms", &[("PORT", port.to_string())]);

@@ -89,6 +89,7 @@ const ROUTES: &[Row] = &[
     ("GET", "/oauth/fake/start", Open, Nothing),
     ("POST", "/oauth/fake/step-up", Session, Optional),
     ("POST", "/oauth/exchange", Open, Members),
+    ("GET", "/openapi.json", Open, Nothing),
     ("GET", "/passkeys", Session, Nothing),
     ("POST", "/passkeys/register/finish", Session, Members),
     ("POST", "/passkeys/register/start", Fresh, Optional),

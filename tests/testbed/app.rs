@@ -13,10 +13,10 @@ use std::{
 use authlayer::{
     AccountRecovery, Admin, AnonymousUsers, ApiKeys, Auth, AuthBuilder, AuthUser, CacheOptions,
     ConnectedUser, CookieOptions, EmailCodes, EmailSignIn, ErrorKind, Factor, ForwardAuth, GitHub,
-    Introspection, OAuth2, Oidc, Pages, Passkeys, Password, PasswordReset, PgStore, PgStoreOptions,
-    ProtectedResource, RateLimits, RecoveryCodes, RequireUser, Rule, SameSite, SealingKey,
-    SecondFactors, SessionOptions, SqliteStore, Theme, TokenTransports, Totp, User, UserId,
-    UserStatus, UserStorage, UserTable, UserTableError,
+    Introspection, OAuth2, Oidc, OpenApi, Pages, Passkeys, Password, PasswordReset, PgStore,
+    PgStoreOptions, ProtectedResource, RateLimits, RecoveryCodes, RequireUser, Rule, SameSite,
+    SealingKey, SecondFactors, SessionOptions, SqliteStore, Theme, TokenTransports, Totp, User,
+    UserId, UserStatus, UserStorage, UserTable, UserTableError,
     clock::Clock,
     crypto::password::{Argon2Params, PasswordHashing, PasswordPolicy},
     flow::{
@@ -92,6 +92,7 @@ pub(crate) struct Config {
     pub(crate) pages: bool,
     /// Whether users with the role `admin` administer.
     pub(crate) admin: bool,
+    pub(crate) openapi: bool,
     pub(crate) two_step_required_role: Option<String>,
     pub(crate) cookie: CookieConfig,
     /// Whether the clock is compared with that of the database. A clock that tests set differs from
@@ -287,6 +288,7 @@ impl Default for Config {
             usernames: false,
             pages: true,
             admin: true,
+            openapi: true,
             two_step_required_role: None,
             cookie: CookieConfig::default(),
             compare_clocks: true,
@@ -446,6 +448,10 @@ impl Testbed {
         };
         let builder = match config.admin {
             true => builder.flow(Admin::new(Rule::role("admin"))),
+            false => builder,
+        };
+        let builder = match config.openapi {
+            true => builder.flow(OpenApi::new()),
             false => builder,
         };
         let builder = config.two_step_required_role.iter().fold(builder, |builder, role| {

@@ -4,14 +4,17 @@ use axum::{
     Json,
     extract::{RawQuery, State},
     response::Response,
-    routing::{get, put},
 };
 use http::Uri;
 use serde_json::{Map, Value, json};
 
 use super::{AccountService, profile::ProfilePatch};
 use crate::{
-    error::AuthError,
+    contract::{
+        Member, Operation, Schema, Success,
+        shapes::{EVENT_ID, SIGNED_OUT, USER},
+    },
+    error::{AuthError, ErrorKind},
     http::{
         Fresh, Signed, SignedIn,
         client::ClientOf,
@@ -28,12 +31,15 @@ pub(super) fn register(registry: &mut Registry, service: &AccountService) {
     registry.own_routes(
         service,
         [
-            ("/account", get(read).patch(edit).delete(remove)),
-            ("/account/two-step", put(set_two_step)),
+            (
+                "/account",
+                GET_ACCOUNT.to(read).and(UPDATE_ACCOUNT.to(edit)).and(DELETE_ACCOUNT.to(remove)),
+            ),
+            ("/account/two-step", SET_TWO_STEP.to(set_two_step)),
         ],
     );
     if service.core.audit.is_some() {
-        registry.own_routes(service, [("/account/events", get(events))]);
+        registry.own_routes(service, [("/account/events", LIST_EVENTS.to(events))]);
     }
 }
 
@@ -46,6 +52,14 @@ const MAX_LOCALE_LEN: usize = 35;
 
 impl FromMembers for ProfilePatch {
     const NEEDS_BODY: bool = false;
+    const IGNORES_OTHERS: bool = false;
+    const MEMBERS: &'static [Member] = &[
+        Member::new("display_name", Schema::text_of((0, MAX_NAME_LEN), "Ada")).optional(),
+        Member::new("avatar_url", Schema::format("uri", "https://example.com/ada.png")).optional(),
+        Member::text("username", "ada").optional(),
+        Member::new("locale", Schema::text_of((2, MAX_LOCALE_LEN), "en-GB")).optional(),
+        Member::new("user_metadata", Schema::Map(r#"{"theme": "dark"}"#)).optional(),
+    ];
 
     fn read(members: &mut Members) -> Option<Self> {
         let is_name = |name: &str| {
@@ -105,15 +119,38 @@ fn is_locale(tag: &str) -> bool {
     tag.len() <= MAX_LOCALE_LEN && is_language && tag.split('-').all(is_subtag)
 }
 
+const ENABLED: Member = Member::new("enabled", Schema::Boolean(true));
+
 struct TwoStep {
     enabled: bool,
 }
 
 impl FromMembers for TwoStep {
+    const MEMBERS: &'static [Member] = &[ENABLED];
+
     fn read(members: &mut Members) -> Option<Self> {
         Some(Self { enabled: members.required("enabled")? })
     }
 }
+
+/// Flows outside this crate add members.
+const GET_ACCOUNT: Operation =
+    Operation::get("getAccount", "Returns the user and the sign-in methods").returns(&[
+        Success::json(
+            200,
+            "The user and the number of credentials of each kind.",
+            Schema::Object(&[
+                Member::new("user", USER),
+                Member::new("has_password", Schema::Boolean(true)),
+                Member::new("two_step", Schema::Boolean(false)),
+                Member::new("passkeys", Schema::Integer(1)),
+                Member::new("security_keys", Schema::Integer(0)),
+                Member::new("totp", Schema::Integer(0)),
+                Member::new("recovery_codes_left", Schema::Integer(0)),
+                Member::new("identities", Schema::Integer(0)),
+            ]),
+        ),
+    ]);
 
 async fn read(
     State(service): State<AccountService>,
@@ -126,6 +163,11 @@ async fn read(
     Ok(SharedJson(body))
 }
 
+const UPDATE_ACCOUNT: Operation =
+    Operation::patch("updateAccount", "Changes the profile of the user, as a merge patch")
+        .returns(&[Success::json(200, "The user.", USER)])
+        .fails(&[ErrorKind::UsernameTaken]);
+
 async fn edit(
     State(service): State<AccountService>,
     ClientOf(client): ClientOf,
@@ -133,6 +175,30 @@ async fn edit(
 ) -> Result<Json<User>, AuthError> {
     service.edit_profile(auth.user(), auth.session(), &body, &client).await.map(Json)
 }
+
+const EVENT: Schema = Schema::Named(
+    "Event",
+    &[
+        Member::text("kind", "signed_in"),
+        Member::time("at"),
+        Member::new("by", Schema::one_of(&["administrator"])).optional(),
+        Member::text("session_id", "0198c2f0-6c5b-7000-8000-000000000000").optional(),
+        Member::text("ip", "203.0.113.7").optional(),
+        Member::text("user_agent", "Mozilla/5.0").optional(),
+        Member::new("detail", Schema::Map("{}")),
+    ],
+);
+const LIST_EVENTS: Operation =
+    Operation::get("listAccountEvents", "Lists the events of the account")
+        .query(&[Member::new("cursor", EVENT_ID).optional()])
+        .returns(&[Success::json(
+            200,
+            "A page of events, the newest first, and the cursor of the next page.",
+            Schema::Object(&[
+                Member::new("events", Schema::List(&EVENT)),
+                Member::new("next_cursor", EVENT_ID).nullable(),
+            ]),
+        )]);
 
 async fn events(
     State(service): State<AccountService>,
@@ -144,6 +210,15 @@ async fn events(
     Ok(Json(json!({ "events": events, "next_cursor": next })))
 }
 
+const SET_TWO_STEP: Operation =
+    Operation::put("setTwoStep", "Turns two-step verification on or off")
+        .returns(&[Success::json(
+            200,
+            "Whether it is on.",
+            Schema::Object(&[Member::new("two_step", Schema::Boolean(true))]),
+        )])
+        .fails(&[ErrorKind::NoSecondFactor, ErrorKind::SecondFactorEnrolled]);
+
 async fn set_two_step(
     State(service): State<AccountService>,
     ClientOf(client): ClientOf,
@@ -153,6 +228,10 @@ async fn set_two_step(
     let is_on = service.set_two_step(user, session, body.enabled, &client).await?;
     Ok(Json(json!({ "two_step": is_on })))
 }
+
+const DELETE_ACCOUNT: Operation = Operation::delete("deleteAccount", "Deletes the account")
+    .returns(&[SIGNED_OUT])
+    .fails(&[ErrorKind::NotFound, ErrorKind::LastAdmin, ErrorKind::Unsupported]);
 
 async fn remove(
     State(service): State<AccountService>,

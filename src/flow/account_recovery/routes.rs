@@ -1,11 +1,16 @@
 //! `POST /account/recovery`, `POST /account/recovery/cancel`.
 
-use axum::{extract::State, routing::post};
+use axum::extract::State;
 use http::StatusCode;
 
 use super::AccountRecoveryService;
 use crate::{
-    error::AuthError,
+    contract::{
+        Member, Operation,
+        member::TOKEN,
+        shapes::{DONE, PENDING},
+    },
+    error::{AuthError, ErrorKind},
     http::{
         Registered,
         json::{Body, FromMembers, Members},
@@ -19,7 +24,10 @@ type Service = State<AccountRecoveryService>;
 pub(super) fn register(registry: &mut Registry, service: &AccountRecoveryService) {
     registry.own_routes(
         service,
-        [("/account/recovery", post(request)), ("/account/recovery/cancel", post(cancel))],
+        [
+            ("/account/recovery", REQUEST_RECOVERY.to(request)),
+            ("/account/recovery/cancel", CANCEL_RECOVERY.to(cancel)),
+        ],
     );
 }
 
@@ -28,10 +36,17 @@ struct Cancel {
 }
 
 impl FromMembers for Cancel {
+    const MEMBERS: &'static [Member] = &[TOKEN];
+
     fn read(members: &mut Members) -> Option<Self> {
         Some(Self { token: members.required("token")? })
     }
 }
+
+const REQUEST_RECOVERY: Operation =
+    Operation::post("requestRecovery", "Requests a recovery without the strongest factor")
+        .returns(&[PENDING])
+        .fails(&[ErrorKind::EmailNotVerified, ErrorKind::RateLimited]);
 
 async fn request(
     State(service): Service,
@@ -40,6 +55,11 @@ async fn request(
 ) -> Result<PendingChallenge, AuthError> {
     service.request(&client, &auth).await
 }
+
+const CANCEL_RECOVERY: Operation =
+    Operation::post("cancelRecovery", "Stops a recovery and ends all sessions")
+        .returns(&[DONE])
+        .fails(&[ErrorKind::InvalidLink]);
 
 async fn cancel(
     State(service): Service,

@@ -26,9 +26,12 @@
 
 mod events;
 mod members;
+mod of_user;
+mod requests;
 mod routes;
 mod service;
 
+use self::routes::Routes;
 use super::Flow;
 use crate::{config::ConfigError, model::Rule, registry::Registry};
 pub use service::AdminService;
@@ -75,7 +78,9 @@ impl Flow for Admin {
         }
         core.directory.set_administrators(&self.rule);
         let service = AdminService::new(core, self.rule);
-        routes::register(registry, &service);
+        let routes = Routes::new(&service);
+        routes::register(registry, &routes);
+        of_user::register(registry, &routes);
         Ok(service)
     }
 }

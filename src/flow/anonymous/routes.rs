@@ -1,10 +1,15 @@
 //! `POST /anonymous`.
 
-use axum::{extract::State, response::Response, routing::post};
+use axum::{extract::State, response::Response};
 use http::StatusCode;
 
 use super::AnonymousUserService;
 use crate::{
+    contract::{
+        Member, Operation,
+        member::{DEVICE_TOKEN, PERSISTENT, TRANSPORT},
+        shapes::CREATED,
+    },
     error::{AuthError, ErrorKind},
     hook::Purpose,
     http::{
@@ -18,7 +23,7 @@ use crate::{
 };
 
 pub(super) fn register(registry: &mut Registry, service: &AnonymousUserService) {
-    registry.own_routes(service, [("/anonymous", post(begin))]);
+    registry.own_routes(service, [("/anonymous", CREATE_ANONYMOUS_USER.to(begin))]);
 }
 
 struct BeginBody {
@@ -27,11 +32,23 @@ struct BeginBody {
 
 impl FromMembers for BeginBody {
     const NEEDS_BODY: bool = false;
+    const MEMBERS: &'static [Member] = &[TRANSPORT, PERSISTENT, DEVICE_TOKEN];
 
     fn read(members: &mut Members) -> Option<Self> {
         Some(Self { options: members.sign_in_options() })
     }
 }
+
+const CREATE_ANONYMOUS_USER: Operation =
+    Operation::post("createAnonymousUser", "Creates a user without any credential")
+        .optional_session()
+        .returns(&[CREATED])
+        .fails(&[
+            ErrorKind::Unauthenticated,
+            ErrorKind::SignUpDisabled,
+            ErrorKind::UsernameTaken,
+            ErrorKind::RateLimited,
+        ]);
 
 async fn begin(
     State(service): State<AnonymousUserService>,

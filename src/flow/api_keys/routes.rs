@@ -6,13 +6,13 @@ use axum::{
     Json,
     extract::{Path, State, rejection::PathRejection},
     response::{IntoResponse, Response},
-    routing::{delete, get},
 };
 use http::StatusCode;
 use serde_json::json;
 
 use super::{ApiKeyService, NewApiKey};
 use crate::{
+    contract::{Member, Operation, Schema, Success, shapes::DONE},
     error::{AuthError, ErrorKind},
     http::{
         Fresh, Signed, SignedIn,
@@ -30,9 +30,14 @@ const LONGEST_NAME: usize = 64;
 pub(super) fn register(registry: &mut Registry, service: &ApiKeyService) {
     registry.own_routes(
         service,
-        [("/api-keys", get(list).post(create)), ("/api-keys/{id}", delete(revoke))],
+        [
+            ("/api-keys", LIST_API_KEYS.to(list).and(CREATE_API_KEY.to(create))),
+            ("/api-keys/{id}", REVOKE_API_KEY.to(revoke)),
+        ],
     );
 }
+
+const SCOPES: Member = Member::new("scopes", Schema::List(&Schema::text("notes:read")));
 
 struct NewBody {
     name: String,
@@ -41,6 +46,12 @@ struct NewBody {
 }
 
 impl FromMembers for NewBody {
+    const MEMBERS: &'static [Member] = &[
+        Member::new("name", Schema::text_of((1, LONGEST_NAME), "backup")),
+        SCOPES,
+        Member::new("expires_in", Schema::Integer(86_400)).optional(),
+    ];
+
     fn read(members: &mut Members) -> Option<Self> {
         let name: Option<String> = members.required("name");
         let is_name = |name: &str| {
@@ -59,6 +70,25 @@ impl FromMembers for NewBody {
     }
 }
 
+const API_KEY: Schema = Schema::Named(
+    "ApiKey",
+    &[
+        Member::text("id", "0198c2f0-6c5b-7000-8000-000000000000"),
+        Member::text("name", "backup"),
+        Member::text("hint", "aak_0123"),
+        SCOPES,
+        Member::time("created_at"),
+        Member::time("expires_at").nullable(),
+        Member::time("last_used_at").nullable(),
+    ],
+);
+const LIST_API_KEYS: Operation = Operation::get("listApiKeys", "Lists the API keys of the user")
+    .returns(&[Success::json(
+        200,
+        "The keys, without their secrets.",
+        Schema::Object(&[Member::new("api_keys", Schema::List(&API_KEY))]),
+    )]);
+
 async fn list(
     State(service): State<ApiKeyService>,
     SignedIn(auth): SignedIn,
@@ -66,6 +96,14 @@ async fn list(
     let keys = service.list(Some(&auth.id)).await?;
     Ok(SharedJson(json!({ "api_keys": keys.iter().map(ApiKey::to_json).collect::<Vec<_>>() })))
 }
+
+const CREATE_API_KEY: Operation = Operation::post("createApiKey", "Creates an API key")
+    .returns(&[Success::json(
+        201,
+        "The key, which cannot be read again.",
+        Schema::AllOf(&[API_KEY, Schema::Object(&[Member::text("key", "aak_0123456789abcdef")])]),
+    )])
+    .fails(&[ErrorKind::NotFound]);
 
 async fn create(
     State(service): State<ApiKeyService>,
@@ -85,6 +123,9 @@ async fn create(
     }
     Ok((StatusCode::CREATED, Json(made)).into_response())
 }
+
+const REVOKE_API_KEY: Operation =
+    Operation::delete("revokeApiKey", "Revokes an API key").returns(&[DONE]);
 
 async fn revoke(
     State(service): State<ApiKeyService>,

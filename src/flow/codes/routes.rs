@@ -1,11 +1,12 @@
 //! `POST /email/change`, `/email/verify`, `/email/undo`.
 
-use axum::{Json, extract::State, response::Response, routing::post};
+use axum::{Json, extract::State, response::Response};
 use serde_json::{Value, json};
 
 use super::EmailCodeService;
 use crate::{
-    error::AuthError,
+    contract::{Member, Operation, Schema, Success, member::TOKEN, shapes::PENDING},
+    error::{AuthError, ErrorKind},
     http::{
         Fresh, Signed,
         client::ClientOf,
@@ -19,9 +20,9 @@ pub(super) fn register(registry: &mut Registry, service: &EmailCodeService) {
     registry.own_routes(
         service,
         [
-            ("/email/change", post(change_email)),
-            ("/email/verify", post(step_up)),
-            ("/email/undo", post(revert_email_change)),
+            ("/email/change", CHANGE_EMAIL.to(change_email)),
+            ("/email/verify", VERIFY_EMAIL.to(step_up)),
+            ("/email/undo", UNDO_EMAIL_CHANGE.to(revert_email_change)),
         ],
     );
 }
@@ -31,6 +32,9 @@ struct NewEmail {
 }
 
 impl FromMembers for NewEmail {
+    const MEMBERS: &'static [Member] =
+        &[Member::new("new_email", Schema::format("email", "countess@example.com"))];
+
     fn read(members: &mut Members) -> Option<Self> {
         Some(Self { new_email: members.required("new_email")? })
     }
@@ -41,10 +45,17 @@ struct Undo {
 }
 
 impl FromMembers for Undo {
+    const MEMBERS: &'static [Member] = &[TOKEN];
+
     fn read(members: &mut Members) -> Option<Self> {
         Some(Self { token: members.required("token")? })
     }
 }
+
+const CHANGE_EMAIL: Operation =
+    Operation::post("changeEmail", "Sends a code to a new email address")
+        .returns(&[PENDING])
+        .fails(&[ErrorKind::InvalidEmail, ErrorKind::RateLimited]);
 
 async fn change_email(
     State(service): State<EmailCodeService>,
@@ -55,6 +66,13 @@ async fn change_email(
     Ok(reply::pending(&asked))
 }
 
+const VERIFY_EMAIL: Operation = Operation::post(
+    "startEmailVerification",
+    "Sends a code to verify the user again in this session",
+)
+.returns(&[PENDING])
+.fails(&[ErrorKind::EmailNotVerified, ErrorKind::RateLimited]);
+
 async fn step_up(
     State(service): State<EmailCodeService>,
     ClientOf(client): ClientOf,
@@ -63,6 +81,18 @@ async fn step_up(
     let asked = service.start_step_up(auth.user(), auth.session(), &client).await?;
     Ok(reply::pending(&asked))
 }
+
+const UNDO_EMAIL_CHANGE: Operation =
+    Operation::post("undoEmailChange", "Reverts a change of the email address")
+        .returns(&[Success::json(
+            200,
+            "A token that sets a new password.",
+            Schema::Object(&[
+                Member::text("reset_token", "alk_0123456789abcdef"),
+                Member::time("expires_at"),
+            ]),
+        )])
+        .fails(&[ErrorKind::Forbidden, ErrorKind::InvalidLink, ErrorKind::EmailTaken]);
 
 async fn revert_email_change(
     State(service): State<EmailCodeService>,

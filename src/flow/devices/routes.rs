@@ -3,13 +3,13 @@
 use axum::{
     Json,
     extract::{Path, State, rejection::PathRejection},
-    routing::{delete, get},
 };
 use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::DeviceService;
 use crate::{
+    contract::{Member, Operation, Schema, Success, shapes::DONE},
     error::{AuthError, ErrorKind},
     http::{Signed, SignedIn, client::ClientOf, in_process::SharedJson, json::NoMembers},
     registry::Registry,
@@ -18,9 +18,31 @@ use crate::{
 pub(super) fn register(registry: &mut Registry, service: &DeviceService) {
     registry.own_routes(
         service,
-        [("/devices", get(list).delete(forget_all)), ("/devices/{id}", delete(forget))],
+        [
+            ("/devices", LIST_DEVICES.to(list).and(FORGET_DEVICES.to(forget_all))),
+            ("/devices/{id}", FORGET_DEVICE.to(forget)),
+        ],
     );
 }
+
+const DEVICE: Schema = Schema::Named(
+    "Device",
+    &[
+        Member::text("id", "0198c2f06c5b70008000000000000000"),
+        Member::text("user_agent", "Mozilla/5.0").nullable(),
+        Member::text("ip", "203.0.113.7").nullable(),
+        Member::time("created_at"),
+        Member::time("last_used_at"),
+        Member::time("expires_at"),
+        Member::new("current", Schema::Boolean(true)),
+    ],
+);
+const LIST_DEVICES: Operation = Operation::get("listDevices", "Lists the remembered devices")
+    .returns(&[Success::json(
+        200,
+        "The devices, the newest first.",
+        Schema::Object(&[Member::new("devices", Schema::List(&DEVICE))]),
+    )]);
 
 async fn list(
     State(service): State<DeviceService>,
@@ -28,6 +50,9 @@ async fn list(
 ) -> Result<SharedJson, AuthError> {
     Ok(SharedJson(json!({ "devices": service.list(auth.session()).await? })))
 }
+
+const FORGET_DEVICE: Operation =
+    Operation::delete("forgetDevice", "Forgets a remembered device").returns(&[DONE]);
 
 async fn forget(
     State(service): State<DeviceService>,
@@ -39,6 +64,13 @@ async fn forget(
     service.forget(auth.user(), auth.session(), &id, &client).await?;
     Ok(StatusCode::NO_CONTENT)
 }
+
+const FORGET_DEVICES: Operation =
+    Operation::delete("forgetDevices", "Forgets all remembered devices").returns(&[Success::json(
+        200,
+        "The number of devices that were forgotten.",
+        Schema::Object(&[Member::new("forgotten", Schema::Integer(2))]),
+    )]);
 
 async fn forget_all(
     State(service): State<DeviceService>,

@@ -3,12 +3,12 @@
 use axum::{
     extract::{Path, State, rejection::PathRejection},
     response::{IntoResponse, Response},
-    routing::get,
 };
 use http::{HeaderName, HeaderValue, StatusCode, header, request::Parts};
 
 use super::ForwardAuthService;
 use crate::{
+    contract::{Operation, Success},
     error::{AuthError, ErrorKind},
     http::{forward, set_forwarded_subject},
     registry::Registry,
@@ -20,13 +20,40 @@ const ERROR: HeaderName = HeaderName::from_static("x-auth-error");
 pub(super) fn register(registry: &mut Registry, service: &ForwardAuthService) {
     registry.own_routes_from_elsewhere(
         service,
-        [("/forward-auth", get(any)), ("/forward-auth/{rule}", get(by_rule))],
+        [
+            ("/forward-auth", AUTHORIZE.to(any)),
+            ("/forward-auth/{rule}", AUTHORIZE_BY_RULE.to(by_rule)),
+        ],
     );
 }
+
+const ALLOWED: &[Success] =
+    &[Success::empty(200, "The request may be forwarded.").with_header("X-Auth-Subject")];
+const REFUSALS: &[ErrorKind] = &[
+    ErrorKind::Unauthenticated,
+    ErrorKind::CrossOrigin,
+    ErrorKind::Forbidden,
+    ErrorKind::StepUpRequired,
+    ErrorKind::SetupRequired,
+];
+
+const AUTHORIZE: Operation =
+    Operation::get("authorizeForwarded", "Tells a proxy whether it may forward a request")
+        .any_token()
+        .returns(ALLOWED)
+        .fails(REFUSALS)
+        .errors_in_header();
 
 async fn any(State(service): State<ForwardAuthService>, parts: Parts) -> Response {
     judge(&service, None, &parts).await
 }
+
+const AUTHORIZE_BY_RULE: Operation =
+    Operation::get("authorizeForwardedByRule", "Tells a proxy whether a request passes a rule")
+        .any_token()
+        .returns(ALLOWED)
+        .fails(REFUSALS)
+        .errors_in_header();
 
 async fn by_rule(
     State(service): State<ForwardAuthService>,

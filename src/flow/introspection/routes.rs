@@ -4,13 +4,13 @@ use axum::{
     Json,
     extract::State,
     response::{IntoResponse, Response},
-    routing::post,
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use http::{HeaderMap, header};
 
 use super::IntrospectionService;
 use crate::{
+    contract::{Member, Operation, Schema, Success},
     error::{AuthError, ErrorKind},
     http::{client::ClientOf, oauth_error::OAuthError, query::ReadForm},
     registry::Registry,
@@ -18,8 +18,40 @@ use crate::{
 
 /// A service is no browser: the route reads no cookie, so another site can gain nothing.
 pub(super) fn register(registry: &mut Registry, service: &IntrospectionService) {
-    registry.own_routes_from_elsewhere(service, [("/introspect", post(introspect))]);
+    registry.own_routes_from_elsewhere(service, [("/introspect", INTROSPECT.to(introspect))]);
 }
+
+const INTROSPECT: Operation = Operation::post("introspectToken", "Describes a token to a service")
+    .basic()
+    .form(&[Member::text("token", "aat_0123456789abcdef")])
+    .returns(&[Success::json(
+        200,
+        "The description; of an inactive token, `active` alone.",
+        Schema::Named(
+            "TokenInfo",
+            &[
+                Member::new("active", Schema::Boolean(true)),
+                Member::text("sub", "0198c2f0-6c5b-7000-8000-000000000000").optional(),
+                Member::text("sid", "0198c2f06c5b70008000000000000000").optional(),
+                Member::text("scope", "notes:read notes:write").optional(),
+                Member::new("roles", Schema::List(&Schema::text("editor"))).optional(),
+                Member::new("exp", Schema::Integer(1_767_226_500)).optional(),
+                Member::new("iat", Schema::Integer(1_767_225_600)).optional(),
+                Member::new("token_type", Schema::one_of(&["Bearer"])).optional(),
+                Member::new("auth_time", Schema::Integer(1_767_225_600)).optional(),
+                Member::new("amr", Schema::List(&Schema::text("pwd"))).optional(),
+            ],
+        ),
+    )])
+    .oauth_errors(&[
+        (400, &["invalid_request"]),
+        (401, &["invalid_client"]),
+        (413, &["invalid_request"]),
+        (415, &["invalid_request"]),
+        (429, &["slow_down"]),
+        (500, &["server_error"]),
+        (503, &["temporarily_unavailable"]),
+    ]);
 
 async fn introspect(
     State(service): State<IntrospectionService>,

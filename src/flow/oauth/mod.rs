@@ -35,6 +35,7 @@
 mod ceremony;
 mod flow;
 mod form_post;
+mod id_tokens;
 mod identities;
 mod logout;
 mod native;
@@ -43,13 +44,14 @@ mod parameters;
 mod posted;
 mod routes;
 mod service;
+mod sign_out;
 mod step_up;
 
 use std::sync::Arc;
 
 pub use ceremony::AuthorizationRequest;
 pub use flow::OAuth;
-pub use native::{IdTokenSignIn, IssuedNonce};
+pub use id_tokens::{IdTokenSignIn, IssuedNonce};
 pub use parameters::{CallbackOutcome, CallbackParams, StartOptions};
 pub use service::OAuthService;
 

@@ -4,7 +4,6 @@ use axum::{
     Json,
     extract::{RawQuery, State},
     response::{IntoResponse, Response},
-    routing::{delete, get, post},
 };
 use http::{HeaderMap, StatusCode, header};
 use serde_json::json;
@@ -12,12 +11,18 @@ use serde_json::json;
 use super::{
     OAuthService,
     ceremony::{AuthorizationRequest, Ceremony},
-    form_post::posted_callback,
-    identities::{identities, unlink},
-    native,
+    form_post::{POSTED_CALLBACK, posted_callback},
+    id_tokens,
+    identities::{LIST_IDENTITIES, UNLINK_IDENTITY, identities, unlink},
+    native::{EXCHANGE, exchange},
     parameters::{CallbackOutcome, CallbackParams, StartOptions},
+    sign_out::{LOGOUT, SIGNED_OUT, back_channel_logout, signed_out},
 };
 use crate::{
+    contract::{
+        Member, Operation, Route, Schema, Success,
+        member::{REDIRECT_TO, TRANSPORT},
+    },
     error::{AuthError, ErrorKind},
     hook::Purpose,
     http::{
@@ -25,8 +30,9 @@ use crate::{
         client::ClientOf,
         cookie,
         error_page::{Visitor, show_error},
-        json::{Body, FromMembers, Members},
-        query::{Form, Query},
+        json::{FromMembers, Members},
+        prefetch::is_prefetch,
+        query::Query,
         reply, strict,
     },
     model::{ClientInfo, Transport, User},
@@ -38,39 +44,40 @@ type Service = State<OAuthService>;
 
 pub(super) fn register(registry: &mut Registry, service: &OAuthService) {
     let path = |rest: &str| format!("/oauth/{}/{rest}", service.id());
+    let own = |route: Route<_>| route.with_parameter("provider", service.id()).tagged("oauth");
     registry
         .own_routes(
             service,
             [
-                (&path("start"), get(start)),
-                (&path("link"), post(link)),
-                (&path("step-up"), post(step_up)),
-                (&path("signed-out"), get(signed_out)),
+                (&path("start"), own(START.to(start))),
+                (&path("link"), own(LINK.to(link))),
+                (&path("step-up"), own(STEP_UP.to(step_up))),
+                (&path("signed-out"), own(SIGNED_OUT.to(signed_out))),
             ],
         )
         // A logout token is sent by the provider and not by a browser, so it is exempt from the
         // cross-origin check.
         .own_routes_from_elsewhere(
             service,
-            [(&path("backchannel-logout"), post(back_channel_logout))],
+            [(&path("backchannel-logout"), own(LOGOUT.to(back_channel_logout)))],
         );
     if service.provider.uses_form_post() {
         // The form is posted by a page of the provider. It decides nothing.
-        let route = get(callback).post(posted_callback);
-        registry.own_routes_from_elsewhere(service, [(&path("callback"), route)]);
+        let route = CALLBACK.to(callback).and(POSTED_CALLBACK.to(posted_callback));
+        registry.own_routes_from_elsewhere(service, [(&path("callback"), own(route))]);
     } else {
-        registry.own_routes(service, [(&path("callback"), get(callback))]);
+        registry.own_routes(service, [(&path("callback"), own(CALLBACK.to(callback)))]);
     }
     if service.provider.accepts_id_tokens() {
-        native::register(registry, service);
+        id_tokens::register(registry, service);
     }
     registry.shared(|registry| {
         registry.own_routes(
             service,
             [
-                ("/oauth/exchange", post(exchange)),
-                ("/identities", get(identities)),
-                ("/identities/{id}", delete(unlink)),
+                ("/oauth/exchange", EXCHANGE.to(exchange).tagged("oauth")),
+                ("/identities", LIST_IDENTITIES.to(identities).tagged("oauth")),
+                ("/identities/{id}", UNLINK_IDENTITY.to(unlink).tagged("oauth")),
             ],
         );
         service.clone()
@@ -83,23 +90,35 @@ struct LinkBody {
 
 impl FromMembers for LinkBody {
     const NEEDS_BODY: bool = false;
+    const MEMBERS: &'static [Member] = &[REDIRECT_TO];
 
     fn read(members: &mut Members) -> Option<Self> {
         Some(Self { redirect_to: members.optional("redirect_to") })
     }
 }
 
-struct ExchangeBody {
-    code: String,
-    code_verifier: String,
-}
-
-impl FromMembers for ExchangeBody {
-    fn read(members: &mut Members) -> Option<Self> {
-        let (code, code_verifier) = (members.required("code"), members.required("code_verifier"));
-        Some(Self { code: code?, code_verifier: code_verifier? })
-    }
-}
+const START: Operation = Operation::get("startProviderSignIn", "Leads to the provider")
+    .query(&[
+        REDIRECT_TO,
+        TRANSPORT,
+        Member::new("persistent", Schema::one_of(&["true", "false"])).optional(),
+        Member::text("code_challenge", "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM").optional(),
+        Member::text("login_hint", "ada@example.com").optional(),
+        Member::text("prompt", "login").optional(),
+        Member::text("scope", "email").optional(),
+    ])
+    .returns(&[
+        Success::redirect("The provider, or the error page of the application.").with_cookies(),
+        Success::empty(204, "A prefetch, which starts nothing."),
+    ])
+    .fails(&[
+        ErrorKind::InvalidRedirect,
+        ErrorKind::TransportDisabled,
+        ErrorKind::Forbidden,
+        ErrorKind::NotFound,
+        ErrorKind::RateLimited,
+        ErrorKind::ProviderError,
+    ]);
 
 async fn start(
     State(service): Service,
@@ -117,7 +136,10 @@ async fn start(
     if let Err(error) = client.begin(core, Purpose::SignIn).await {
         return Ok(show_error(core, visitor, error));
     }
-    if let Err(error) = count(core, client.info()).await {
+    // Limits are checked last: a request that is rejected for its parameters stores nothing and
+    // reaches no provider, so it uses up no start of its network, and its response does not depend
+    // on how many others there were.
+    if let Err(error) = core.limits.ceremony(client.info().ip.as_deref()).await {
         return Ok(show_error(core, visitor, error));
     }
     match service.begin(ceremony, None).await {
@@ -132,43 +154,19 @@ async fn start(
     }
 }
 
-/// Counts the start of a ceremony. Limits are checked last: a request that is rejected for its
-/// parameters stores nothing and reaches no provider, so it uses up no start of its network, and its
-/// response does not depend on how many others there were.
-pub(super) async fn count(core: &Core, client: &ClientInfo) -> Result<(), AuthError> {
-    core.limits.ceremony(client.ip.as_deref()).await
-}
-
-/// Returns whether a browser prefetches the URL, in which case no request is started.
-fn is_prefetch(headers: &HeaderMap) -> bool {
-    ["sec-purpose", "purpose", "x-moz"].iter().any(|name| {
-        let lines = headers.get_all(*name).iter();
-        lines.filter_map(|line| line.to_str().ok()).any(|line| {
-            let mut parts = line.split([';', ',']).map(str::trim);
-            parts.any(|part| part.eq_ignore_ascii_case("prefetch"))
-        })
-    })
-}
-
 fn read_start(query: &str) -> Result<StartOptions, AuthError> {
     let query = Query::parse(query);
     let transport = match query.once("transport")? {
         None => None,
         Some("cookie") => Some(Transport::Cookie),
         Some("bearer") => Some(Transport::Bearer),
-        Some(_) => {
-            return Err(AuthError::new(ErrorKind::InvalidRequest)
-                .with_detail("transport must be cookie or bearer."));
-        }
+        Some(_) => return Err(invalid("transport must be cookie or bearer.")),
     };
     let persistent = match query.once("persistent")? {
         None => None,
         Some("true") => Some(true),
         Some("false") => Some(false),
-        Some(_) => {
-            return Err(AuthError::new(ErrorKind::InvalidRequest)
-                .with_detail("persistent must be true or false."));
-        }
+        Some(_) => return Err(invalid("persistent must be true or false.")),
     };
     Ok(StartOptions {
         redirect_to: query.once("redirect_to")?.map(ToOwned::to_owned),
@@ -179,6 +177,10 @@ fn read_start(query: &str) -> Result<StartOptions, AuthError> {
         prompts: query.all("prompt").map(ToOwned::to_owned).collect(),
         scopes: query.all("scope").map(ToOwned::to_owned).collect(),
     })
+}
+
+fn invalid(detail: &'static str) -> AuthError {
+    AuthError::new(ErrorKind::InvalidRequest).with_detail(detail)
 }
 
 fn with_flow(
@@ -192,6 +194,36 @@ fn with_flow(
     }
     response
 }
+
+const CALLBACK: Operation = Operation::get("finishProviderSignIn", "Returns from the provider")
+    .query(&[
+        Member::text("code", "0123456789abcdef").optional(),
+        Member::text("state", "0123456789abcdef").optional(),
+        Member::text("iss", "https://idp.example.com").optional(),
+        Member::text("error", "access_denied").optional(),
+    ])
+    .optional_session()
+    .returns(&[
+        Success::redirect("The application, or its error page.").with_cookies(),
+        Success::text("text/html", "A page that loads this URL again, with strict cookies."),
+    ])
+    .fails(&[
+        ErrorKind::Unauthenticated,
+        ErrorKind::Forbidden,
+        ErrorKind::InvalidState,
+        ErrorKind::InvalidRedirect,
+        ErrorKind::ProviderDenied,
+        ErrorKind::EmailNotVerified,
+        ErrorKind::SignUpDisabled,
+        ErrorKind::AccountDisabled,
+        ErrorKind::AccountExists,
+        ErrorKind::IdentityTaken,
+        ErrorKind::UsernameTaken,
+        ErrorKind::TransportDisabled,
+        ErrorKind::StepUpRequired,
+        ErrorKind::RateLimited,
+        ErrorKind::ProviderError,
+    ]);
 
 async fn callback(
     State(service): Service,
@@ -246,6 +278,24 @@ async fn land(
     }
 }
 
+const AUTHORIZATION_URL: Success = Success::json(
+    200,
+    "The URL of the provider, to which a page redirects the browser.",
+    Schema::Object(&[Member::new(
+        "authorization_url",
+        Schema::format("uri", "https://idp.example.com/authorize?client_id=example"),
+    )]),
+)
+.with_cookies();
+const LINK: Operation = Operation::post("linkIdentity", "Starts to link an identity")
+    .returns(&[AUTHORIZATION_URL])
+    .fails(&[
+        ErrorKind::InvalidRedirect,
+        ErrorKind::TransportDisabled,
+        ErrorKind::RateLimited,
+        ErrorKind::ProviderError,
+    ]);
+
 async fn link(
     State(service): Service,
     ClientOf(client): ClientOf,
@@ -255,6 +305,17 @@ async fn link(
     let ceremony = service.link_ceremony(auth.session(), body.redirect_to)?;
     lead(&service, ceremony, auth.user(), &client, &headers).await
 }
+
+const STEP_UP: Operation =
+    Operation::post("verifyIdentity", "Starts to verify the user at the provider")
+        .returns(&[AUTHORIZATION_URL])
+        .fails(&[
+            ErrorKind::InvalidRedirect,
+            ErrorKind::NotFound,
+            ErrorKind::TransportDisabled,
+            ErrorKind::RateLimited,
+            ErrorKind::ProviderError,
+        ]);
 
 async fn step_up(
     State(service): Service,
@@ -275,51 +336,8 @@ async fn lead(
     headers: &HeaderMap,
 ) -> Result<Response, AuthError> {
     let core = service.core();
-    count(core, client).await?;
+    core.limits.ceremony(client.ip.as_deref()).await?;
     let started = service.begin(ceremony, Some(user)).await?;
-    let body = Json(json!({ "authorization_url": started.authorization_url }));
-    Ok(with_flow(core, headers, body.into_response(), &started))
-}
-
-async fn exchange(
-    State(service): Service,
-    context: Context,
-    ClientOf(client): ClientOf,
-    Body(body): Body<ExchangeBody>,
-) -> Result<Response, AuthError> {
-    let outcome = service.redeem_code(&body.code, &body.code_verifier, client).await?;
-    Ok(reply::outcome(service.core(), &context, StatusCode::OK, outcome).await)
-}
-
-async fn back_channel_logout(
-    State(service): Service,
-    form: Result<Form, AuthError>,
-) -> Result<StatusCode, AuthError> {
-    let end = async {
-        let Form(form) = form?;
-        let token = form.once("logout_token")?.ok_or(ErrorKind::InvalidRequest)?;
-        service.back_channel_logout(token).await
-    };
-    end.await.map_err(refused_logout)?;
-    Ok(StatusCode::OK)
-}
-
-/// Returns 400 for a token that is too long or could not be verified (Back-Channel Logout 1.0
-/// §2.8).
-fn refused_logout(error: AuthError) -> AuthError {
-    match error.kind() {
-        ErrorKind::PayloadTooLarge | ErrorKind::ProviderError => {
-            AuthError::new(ErrorKind::InvalidRequest).with_source(error)
-        }
-        _ => error,
-    }
-}
-
-/// Redirects to the application after a sign-out at the provider, to the target that the sign-out
-/// requested (RP-Initiated Logout 1.0 §3). It is checked again, since the URL can be changed.
-async fn signed_out(State(service): Service, RawQuery(query): RawQuery) -> Response {
-    let query = Query::parse(query.as_deref().unwrap_or_default());
-    let state = query.once("state").ok().flatten();
-    let target = state.and_then(|state| service.core().signed_out_target(state));
-    reply::see_other(target.as_deref().unwrap_or("/"))
+    let body = json!({ "authorization_url": started.authorization_url });
+    Ok(with_flow(core, headers, Json(body).into_response(), &started))
 }

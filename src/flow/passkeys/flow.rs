@@ -3,7 +3,7 @@
 use super::{
     PasskeyService, Passkeys, ceremony,
     factor::{PasskeyFactor, SecurityKeyFactor},
-    routes,
+    new_users, registered, routes,
 };
 use crate::{config::ConfigError, flow::Flow, registry::Registry};
 
@@ -31,6 +31,8 @@ impl Flow for Passkeys {
         }
         registry.second_factor(PasskeyFactor).second_factor(SecurityKeyFactor);
         routes::register(registry, &service);
+        registered::register(registry, &service);
+        new_users::register(registry, &service);
         routes::well_known(registry, &service);
         Ok(service)
     }

@@ -2,26 +2,32 @@
 
 use axum::{
     Json,
-    extract::{Path, State, rejection::PathRejection},
+    extract::State,
     response::{IntoResponse, Response},
-    routing::{get, patch, post},
+    routing::get,
 };
 use http::{HeaderMap, StatusCode};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use super::{PasskeyService, kind::NewKey, list::view_of, prove::StepUpTarget, service::Ceremony};
+use super::{
+    PasskeyService, kind::NewKey, list::view_of, prove::StepUpTarget, registered::PASSKEY,
+    service::Ceremony,
+};
 use crate::{
+    contract::{
+        Member, Operation, Schema, Success,
+        member::{CHALLENGE, DEVICE_TOKEN, NAME, PERSISTENT, TRANSPORT},
+        shapes::{CEREMONY, COMPLETE, PENDING, TOKENS},
+    },
     error::{AuthError, ErrorKind},
     hook::Purpose,
     http::{
-        Context, FreshOrRecovering, Signed, SignedIn,
+        Context, FreshOrRecovering, Signed,
         client::ClientOf,
         cookie,
-        in_process::SharedJson,
         json::{Body, FromMembers, Members},
         reply,
     },
-    model::Transport,
     registry::Registry,
     services::{Client, SignInOptions},
 };
@@ -32,16 +38,12 @@ pub(super) fn register(registry: &mut Registry, service: &PasskeyService) {
     registry.own_routes(
         service,
         [
-            ("/passkeys", get(list)),
-            ("/passkeys/{id}", patch(rename).delete(remove)),
-            ("/passkeys/register/start", post(start_registration)),
-            ("/passkeys/register/finish", post(finish_registration)),
-            ("/passkeys/sign-up/start", post(start_sign_up)),
-            ("/passkeys/sign-up/finish", post(finish_sign_up)),
-            ("/passkeys/sign-in/start", post(start_sign_in)),
-            ("/passkeys/sign-in/finish", post(finish_sign_in)),
-            ("/passkeys/verify/start", post(start_step_up)),
-            ("/passkeys/verify/finish", post(finish_step_up)),
+            ("/passkeys/register/start", START_REGISTRATION.to(start_registration)),
+            ("/passkeys/register/finish", FINISH_REGISTRATION.to(finish_registration)),
+            ("/passkeys/sign-in/start", START_SIGN_IN.to(start_sign_in)),
+            ("/passkeys/sign-in/finish", FINISH_SIGN_IN.to(finish_sign_in)),
+            ("/passkeys/verify/start", START_STEP_UP.to(start_step_up)),
+            ("/passkeys/verify/finish", FINISH_STEP_UP.to(finish_step_up)),
         ],
     );
 }
@@ -60,16 +62,24 @@ pub(super) fn well_known(registry: &mut Registry, service: &PasskeyService) {
     }
 }
 
-struct Answer {
-    challenge: String,
-    credential: Value,
-    name: Option<String>,
-    options: SignInOptions,
+/// The response of the browser's WebAuthn call, as `toJSON()` returns it.
+const CREDENTIAL: Member = Member::new(
+    "credential",
+    Schema::Map(r#"{"id": "AAAA", "rawId": "AAAA", "type": "public-key", "response": {}}"#),
+);
+
+pub(super) struct Answer {
+    pub(super) challenge: String,
+    pub(super) credential: Value,
+    pub(super) name: Option<String>,
+    pub(super) options: SignInOptions,
 }
 
 impl FromMembers for Answer {
     /// Attestations contain certificates.
     const LONGEST: usize = 64 * 1024;
+    const MEMBERS: &'static [Member] =
+        &[CHALLENGE, CREDENTIAL, NAME, TRANSPORT, PERSISTENT, DEVICE_TOKEN];
 
     fn read(members: &mut Members) -> Option<Self> {
         let challenge = members.required("challenge");
@@ -87,6 +97,10 @@ struct Registration {
 
 impl FromMembers for Registration {
     const NEEDS_BODY: bool = false;
+    const MEMBERS: &'static [Member] = &[
+        Member::new("second_factor", Schema::Boolean(false)).optional(),
+        Member::new("conditional", Schema::Boolean(false)).optional(),
+    ];
 
     fn read(members: &mut Members) -> Option<Self> {
         let second_factor = members.optional("second_factor").unwrap_or_default();
@@ -97,41 +111,16 @@ impl FromMembers for Registration {
     }
 }
 
-struct Named {
-    name: String,
-}
-
-impl FromMembers for Named {
-    fn read(members: &mut Members) -> Option<Self> {
-        let name = members.name();
-        if name.is_none() {
-            members.refuse("name");
-        }
-        Some(Self { name: name? })
-    }
-}
-
 struct Address {
     email: Option<String>,
 }
 
 impl FromMembers for Address {
     const NEEDS_BODY: bool = false;
+    const MEMBERS: &'static [Member] = &[Member::text("email", "ada@example.com").optional()];
 
     fn read(members: &mut Members) -> Option<Self> {
         Some(Self { email: members.optional("email") })
-    }
-}
-
-struct Newcomer {
-    email: String,
-    display_name: Option<String>,
-}
-
-impl FromMembers for Newcomer {
-    fn read(members: &mut Members) -> Option<Self> {
-        let display_name = members.optional_text("display_name", 200);
-        Some(Self { email: members.required("email")?, display_name })
     }
 }
 
@@ -141,15 +130,21 @@ struct Pending {
 
 impl FromMembers for Pending {
     const NEEDS_BODY: bool = false;
+    const MEMBERS: &'static [Member] = &[CHALLENGE.optional()];
 
     fn read(members: &mut Members) -> Option<Self> {
         Some(Self { challenge: members.optional("challenge") })
     }
 }
 
-fn begun(ceremony: &Ceremony) -> Json<Value> {
+pub(super) fn begun(ceremony: &Ceremony) -> Json<Value> {
     Json(json!({ "challenge": ceremony.challenge.expose(), "options": ceremony.options }))
 }
+
+const START_REGISTRATION: Operation =
+    Operation::post("startPasskeyRegistration", "Starts to add a passkey or security key")
+        .returns(&[CEREMONY])
+        .fails(&[ErrorKind::RateLimited]);
 
 async fn start_registration(
     State(service): Service,
@@ -169,6 +164,21 @@ async fn start_registration(
     Ok(begun(&service.start_key(own, kind, ip).await?))
 }
 
+const FINISH_REGISTRATION: Operation =
+    Operation::post("finishPasskeyRegistration", "Adds a passkey or security key")
+        .returns(&[Success::json(
+            201,
+            "The passkey, and new tokens.",
+            Schema::AllOf(&[PASSKEY, Schema::Object(&[TOKENS])]),
+        )
+        .with_cookies()])
+        .fails(&[
+            ErrorKind::StepUpRequired,
+            ErrorKind::PasskeyTaken,
+            ErrorKind::UnusablePasskey,
+            ErrorKind::RateLimited,
+        ]);
+
 async fn finish_registration(
     State(service): Service,
     ClientOf(client): ClientOf,
@@ -182,34 +192,10 @@ async fn finish_registration(
     Ok(reply::with_tokens(&service.core, StatusCode::CREATED, view, &issued))
 }
 
-async fn start_sign_up(
-    State(service): Service,
-    context: Context,
-    client: Client,
-    Body(body): Body<Newcomer>,
-) -> Result<Json<Value>, AuthError> {
-    client.begin(&service.core, Purpose::SignUp).await?;
-    let (ip, members) = (client.info().ip.as_deref(), client.members());
-    let anonymous = context.anonymous(&service.core).await?;
-    let current = anonymous.as_ref().map(|auth| (auth.user(), auth.session()));
-    let Newcomer { email, display_name } = body;
-    let started = service.start_sign_up_with(current, &email, display_name, ip, members);
-    Ok(begun(&started.await?))
-}
-
-async fn finish_sign_up(
-    State(service): Service,
-    context: Context,
-    client: Client,
-    Body(body): Body<Answer>,
-) -> Result<Response, AuthError> {
-    let Answer { challenge, credential, name, options } = body;
-    let (info, members) = (client.info().clone(), client.members());
-    let finished =
-        service.finish_sign_up_with(&challenge, &credential, name, &options, info, members);
-    let outcome = finished.await?;
-    Ok(reply::outcome(&service.core, &context, StatusCode::CREATED, outcome).await)
-}
+const START_SIGN_IN: Operation =
+    Operation::post("startPasskeySignIn", "Starts a sign-in with a passkey")
+        .returns(&[CEREMONY])
+        .fails(&[ErrorKind::Forbidden, ErrorKind::RateLimited]);
 
 async fn start_sign_in(
     State(service): Service,
@@ -221,6 +207,11 @@ async fn start_sign_in(
     Ok(begun(&service.start_sign_in(body.email.as_deref(), client.ip.as_deref()).await?))
 }
 
+const FINISH_SIGN_IN: Operation =
+    Operation::post("finishPasskeySignIn", "Begins a session with a passkey")
+        .returns(&[COMPLETE, PENDING])
+        .fails(&[ErrorKind::InvalidPasskey, ErrorKind::RateLimited]);
+
 async fn finish_sign_in(
     State(service): Service,
     context: Context,
@@ -231,6 +222,12 @@ async fn finish_sign_in(
     let outcome = service.finish_sign_in(&challenge, &credential, &options, client).await?;
     Ok(reply::outcome(&service.core, &context, StatusCode::OK, outcome).await)
 }
+
+const START_STEP_UP: Operation =
+    Operation::post("startPasskeyVerification", "Starts to verify a passkey or security key")
+        .challenge()
+        .returns(&[CEREMONY])
+        .fails(&[ErrorKind::ChallengeExpired, ErrorKind::NoPasskey, ErrorKind::RateLimited]);
 
 async fn start_step_up(
     State(service): Service,
@@ -252,6 +249,16 @@ async fn start_step_up(
     Ok(begun(&service.start_step_up(StepUpTarget::Session(auth.user(), auth.session()), ip).await?))
 }
 
+const FINISH_STEP_UP: Operation =
+    Operation::post("finishPasskeyVerification", "Verifies a passkey or security key")
+        .challenge()
+        .returns(&[COMPLETE, PENDING])
+        .fails(&[
+            ErrorKind::ChallengeExpired,
+            ErrorKind::InvalidPasskey,
+            ErrorKind::TooManyAttempts,
+        ]);
+
 async fn finish_step_up(
     State(service): Service,
     context: Context,
@@ -267,37 +274,4 @@ async fn finish_step_up(
     let by_cookie = cookie::pending(core, client.headers()) == Some(body.challenge.as_str());
     let outcome = core.respond(&client, outcome).await;
     Ok(if by_cookie { reply::with_next(core, outcome) } else { outcome.into_response() })
-}
-
-async fn list(State(service): Service, SignedIn(auth): SignedIn) -> Result<SharedJson, AuthError> {
-    let passkeys = service.list(auth.user()).await?;
-    let signal = service.signal_accepted_credentials(auth.user()).await?;
-    Ok(SharedJson(json!({ "passkeys": passkeys, "signal": signal })))
-}
-
-async fn rename(
-    State(service): Service,
-    id: Result<Path<String>, PathRejection>,
-    Signed { auth, body }: Signed<Named>,
-) -> Result<Json<Value>, AuthError> {
-    let Path(id) = id.map_err(|_| ErrorKind::NotFound)?;
-    service.rename(auth.user(), &id, body.name).await.map(Json)
-}
-
-async fn remove(
-    State(service): Service,
-    ClientOf(client): ClientOf,
-    id: Result<Path<String>, PathRejection>,
-    FreshOrRecovering { auth, authority, .. }: FreshOrRecovering,
-) -> Result<Response, AuthError> {
-    let Path(id) = id.map_err(|_| ErrorKind::NotFound)?;
-    // A response with status 204 returns no tokens in its body.
-    let renews = auth.session().transport != Transport::Bearer;
-    let own = (auth.user(), auth.session());
-    match service.take_off(own, authority, &id, &client, renews).await? {
-        None => Ok(StatusCode::NO_CONTENT.into_response()),
-        Some(issued) => {
-            Ok(reply::with_tokens(&service.core, StatusCode::NO_CONTENT, Map::new(), &issued))
-        }
-    }
 }

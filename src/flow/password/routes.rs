@@ -1,12 +1,19 @@
 //! `POST /sign-up`, `POST /sign-in`, `POST /password/change`, `/password/verify`, `/password/set`.
 
-use axum::{extract::State, response::Response, routing::post};
+use axum::{extract::State, response::Response};
 use http::StatusCode;
 use serde_json::{Map, Value};
 
 use super::{PasswordService, SignUp, login::Login};
 use crate::{
-    error::AuthError,
+    contract::{
+        Member, Operation, Schema,
+        member::{
+            DEVICE_TOKEN, DISPLAY_NAME, EMAIL, NEW_PASSWORD, PASSWORD, PERSISTENT, TRANSPORT,
+        },
+        shapes::{COMPLETE, CREATED, PENDING},
+    },
+    error::{AuthError, ErrorKind},
     http::{
         Context, Fresh, Signed,
         client::ClientOf,
@@ -21,11 +28,11 @@ pub(super) fn register(registry: &mut Registry, service: &PasswordService) {
     registry.own_routes(
         service,
         [
-            ("/sign-up", post(sign_up)),
-            ("/sign-in", post(sign_in)),
-            ("/password/change", post(change)),
-            ("/password/verify", post(step_up)),
-            ("/password/set", post(set)),
+            ("/sign-up", SIGN_UP.to(sign_up)),
+            ("/sign-in", SIGN_IN.to(sign_in)),
+            ("/password/change", CHANGE_PASSWORD.to(change)),
+            ("/password/verify", VERIFY_PASSWORD.to(step_up)),
+            ("/password/set", SET_PASSWORD.to(set)),
         ],
     );
 }
@@ -45,6 +52,17 @@ struct SignUpBody {
 }
 
 impl FromMembers for SignUpBody {
+    const MEMBERS: &'static [Member] = &[
+        EMAIL,
+        PASSWORD,
+        DISPLAY_NAME,
+        Member::text("username", "ada").optional(),
+        Member::new("user_metadata", Schema::Map(r#"{"locale": "en"}"#)).optional(),
+        TRANSPORT,
+        PERSISTENT,
+        DEVICE_TOKEN,
+    ];
+
     fn read(members: &mut Members) -> Option<Self> {
         let email = members.required("email");
         let password = members.required("password");
@@ -70,6 +88,15 @@ struct SignInBody {
 }
 
 impl FromMembers for SignInBody {
+    const MEMBERS: &'static [Member] = &[
+        EMAIL,
+        Member::text("login", "ada").replaces("email"),
+        PASSWORD,
+        TRANSPORT,
+        PERSISTENT,
+        DEVICE_TOKEN,
+    ];
+
     fn read(members: &mut Members) -> Option<Self> {
         let (is_email, is_login) = (members.has("email"), members.has("login"));
         if is_email && is_login {
@@ -89,6 +116,9 @@ struct ChangeBody {
 }
 
 impl FromMembers for ChangeBody {
+    const MEMBERS: &'static [Member] =
+        &[Member::text("current_password", "correct horse battery"), NEW_PASSWORD];
+
     fn read(members: &mut Members) -> Option<Self> {
         let current_password = members.required("current_password");
         let new_password = members.required("new_password");
@@ -101,6 +131,8 @@ struct StepUpBody {
 }
 
 impl FromMembers for StepUpBody {
+    const MEMBERS: &'static [Member] = &[PASSWORD];
+
     fn read(members: &mut Members) -> Option<Self> {
         Some(Self { password: members.required("password")? })
     }
@@ -111,10 +143,23 @@ struct SetBody {
 }
 
 impl FromMembers for SetBody {
+    const MEMBERS: &'static [Member] = &[NEW_PASSWORD];
+
     fn read(members: &mut Members) -> Option<Self> {
         Some(Self { new_password: members.required("new_password")? })
     }
 }
+
+const SIGN_UP: Operation = Operation::post("signUp", "Creates a user with a password")
+    .returns(&[CREATED, PENDING])
+    .fails(&[
+        ErrorKind::SignUpDisabled,
+        ErrorKind::EmailTaken,
+        ErrorKind::UsernameTaken,
+        ErrorKind::InvalidEmail,
+        ErrorKind::WeakPassword,
+        ErrorKind::RateLimited,
+    ]);
 
 async fn sign_up(
     State(service): State<PasswordService>,
@@ -132,6 +177,10 @@ async fn sign_up(
     service.sign_up(&client.with_options(body.options), sign_up).await
 }
 
+const SIGN_IN: Operation = Operation::post("signIn", "Begins a session with a password")
+    .returns(&[COMPLETE, PENDING])
+    .fails(&[ErrorKind::InvalidCredentials, ErrorKind::TooManyAttempts, ErrorKind::RateLimited]);
+
 async fn sign_in(
     State(service): State<PasswordService>,
     client: Client,
@@ -144,6 +193,16 @@ async fn sign_in(
     }
 }
 
+const CHANGE_PASSWORD: Operation =
+    Operation::post("changePassword", "Changes the password and ends the other sessions")
+        .returns(&[COMPLETE, PENDING])
+        .fails(&[
+            ErrorKind::WrongPassword,
+            ErrorKind::WeakPassword,
+            ErrorKind::TooManyAttempts,
+            ErrorKind::RateLimited,
+        ]);
+
 async fn change(
     State(service): State<PasswordService>,
     client: Client,
@@ -152,6 +211,11 @@ async fn change(
     let (current, new) = (&body.current_password, &body.new_password);
     service.change_password(&client, &auth, current, new).await
 }
+
+const VERIFY_PASSWORD: Operation =
+    Operation::post("verifyPassword", "Verifies the password again in this session")
+        .returns(&[COMPLETE])
+        .fails(&[ErrorKind::WrongPassword, ErrorKind::TooManyAttempts]);
 
 async fn step_up(
     State(service): State<PasswordService>,
@@ -162,6 +226,15 @@ async fn step_up(
     let stepped = service.step_up(auth.user(), auth.session(), &body.password, client);
     Ok(reply::outcome(service.core(), &context, StatusCode::OK, stepped.await?).await)
 }
+
+const SET_PASSWORD: Operation = Operation::post("setPassword", "Sets the first password")
+    .returns(&[COMPLETE, PENDING])
+    .fails(&[
+        ErrorKind::PasswordExists,
+        ErrorKind::WeakPassword,
+        ErrorKind::TooManyAttempts,
+        ErrorKind::RateLimited,
+    ]);
 
 async fn set(
     State(service): State<PasswordService>,

@@ -3,10 +3,14 @@
 use axum::{
     extract::{Path, State, rejection::PathRejection},
     response::{IntoResponse, Response},
-    routing::post,
 };
 
 use crate::{
+    contract::{
+        Member, Operation, Schema,
+        member::{CHALLENGE, CODE},
+        shapes::{COMPLETE, CREATED, PENDING, VERIFIED},
+    },
     error::{AuthError, ErrorKind},
     http::{
         Context, Signed,
@@ -24,13 +28,16 @@ pub(super) fn register(registry: &mut Registry, service: &PendingChallenges) {
     registry.own_routes(
         service,
         [
-            ("/verify", post(verify)),
-            ("/verify/resend", post(resend)),
-            ("/factors/{name}/start", post(start_step_up)),
-            ("/factors/{name}/verify", post(step_up)),
+            ("/verify", VERIFY.to(verify)),
+            ("/verify/resend", RESEND_CODE.to(resend)),
+            ("/factors/{name}/start", START_FACTOR.to(start_step_up)),
+            ("/factors/{name}/verify", VERIFY_FACTOR.to(step_up)),
         ],
     );
 }
+
+/// The name of a factor that was offered, for example `totp`.
+const METHOD: Member = Member::text("method", "email_code").optional();
 
 struct Answer {
     challenge: Option<String>,
@@ -40,6 +47,13 @@ struct Answer {
 }
 
 impl FromMembers for Answer {
+    const MEMBERS: &'static [Member] = &[
+        CHALLENGE.optional(),
+        CODE,
+        METHOD,
+        Member::new("remember", Schema::Boolean(false)).optional(),
+    ];
+
     fn read(members: &mut Members) -> Option<Self> {
         let challenge = members.optional("challenge");
         let code = members.required("code");
@@ -56,6 +70,7 @@ struct Again {
 
 impl FromMembers for Again {
     const NEEDS_BODY: bool = false;
+    const MEMBERS: &'static [Member] = &[CHALLENGE.optional(), METHOD];
 
     fn read(members: &mut Members) -> Option<Self> {
         let challenge = members.optional("challenge");
@@ -70,6 +85,22 @@ fn of(client: Client, challenge: Option<String>) -> Client {
     }
 }
 
+const VERIFY: Operation = Operation::post("verifyChallenge", "Answers a challenge with a code")
+    .challenge()
+    .returns(&[VERIFIED, CREATED, PENDING])
+    .fails(&[
+        ErrorKind::ChallengeExpired,
+        ErrorKind::InvalidCode,
+        ErrorKind::InvalidCredentials,
+        ErrorKind::StepUpRequired,
+        ErrorKind::SignUpDisabled,
+        ErrorKind::EmailTaken,
+        ErrorKind::UsernameTaken,
+        ErrorKind::TransportDisabled,
+        ErrorKind::TooManyAttempts,
+        ErrorKind::RateLimited,
+    ]);
+
 async fn verify(
     State(service): Service,
     context: Context,
@@ -83,6 +114,11 @@ async fn verify(
         false => outcome.into_response(),
     })
 }
+
+const RESEND_CODE: Operation = Operation::post("resendCode", "Sends another code")
+    .challenge()
+    .returns(&[PENDING])
+    .fails(&[ErrorKind::ChallengeExpired, ErrorKind::RateLimited]);
 
 async fn resend(
     State(service): Service,
@@ -101,6 +137,13 @@ fn factor(name: Result<Path<String>, PathRejection>) -> Result<Factor, AuthError
     }
 }
 
+const START_FACTOR: Operation = Operation::post(
+    "startFactorVerification",
+    "Starts to verify a factor of the application in this session",
+)
+.returns(&[PENDING])
+.fails(&[ErrorKind::RateLimited]);
+
 async fn start_step_up(
     State(service): Service,
     client: Client,
@@ -109,6 +152,11 @@ async fn start_step_up(
 ) -> Result<PendingChallenge, AuthError> {
     service.step_up(&client, &auth, factor(name)?).await
 }
+
+const VERIFY_FACTOR: Operation =
+    Operation::post("verifyFactor", "Verifies a factor of the application in this session")
+        .returns(&[COMPLETE, PENDING])
+        .fails(&[ErrorKind::ChallengeExpired, ErrorKind::InvalidCode, ErrorKind::TooManyAttempts]);
 
 async fn step_up(
     State(service): Service,

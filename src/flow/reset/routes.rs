@@ -4,14 +4,19 @@ use axum::{
     Json,
     extract::State,
     response::{IntoResponse, Redirect, Response},
-    routing::{get, post},
+    routing::get,
 };
 use http::StatusCode;
 use serde_json::json;
 
 use super::PasswordResetService;
 use crate::{
-    error::AuthError,
+    contract::{
+        Member, Operation, Schema, Success,
+        member::{EMAIL, NEW_PASSWORD, TOKEN},
+        shapes::DONE,
+    },
+    error::{AuthError, ErrorKind},
     hook::Purpose,
     http::{
         client::ClientOf,
@@ -24,7 +29,10 @@ use crate::{
 pub(super) fn register(registry: &mut Registry, service: &PasswordResetService) {
     registry.own_routes(
         service,
-        [("/password/forgot", post(forgot)), ("/password/reset", post(reset))],
+        [
+            ("/password/forgot", REQUEST_RESET.to(forgot)),
+            ("/password/reset", RESET_PASSWORD.to(reset)),
+        ],
     );
 }
 
@@ -40,6 +48,8 @@ struct Forgot {
 }
 
 impl FromMembers for Forgot {
+    const MEMBERS: &'static [Member] = &[EMAIL];
+
     fn read(members: &mut Members) -> Option<Self> {
         Some(Self { email: members.required("email")? })
     }
@@ -51,12 +61,19 @@ struct NewPassword {
 }
 
 impl FromMembers for NewPassword {
+    const MEMBERS: &'static [Member] = &[TOKEN, NEW_PASSWORD];
+
     fn read(members: &mut Members) -> Option<Self> {
         let token = members.required("token");
         let new_password = members.required("new_password");
         Some(Self { token: token?, new_password: new_password? })
     }
 }
+
+const REQUEST_RESET: Operation =
+    Operation::post("requestPasswordReset", "Sends a link to set a new password")
+        .returns(&[Success::json(202, "For every well-formed address.", Schema::Object(&[]))])
+        .fails(&[ErrorKind::Forbidden, ErrorKind::InvalidEmail, ErrorKind::RateLimited]);
 
 async fn forgot(
     State(service): State<PasswordResetService>,
@@ -68,6 +85,11 @@ async fn forgot(
     service.request(&body.email, &client).await?;
     Ok((StatusCode::ACCEPTED, Json(json!({}))).into_response())
 }
+
+const RESET_PASSWORD: Operation =
+    Operation::post("resetPassword", "Sets a new password and ends all sessions")
+        .returns(&[DONE])
+        .fails(&[ErrorKind::InvalidLink, ErrorKind::WeakPassword]);
 
 async fn reset(
     State(service): State<PasswordResetService>,

@@ -7,12 +7,16 @@ use axum::{
     Json,
     extract::{Path, RawQuery, State, rejection::PathRejection},
     response::{IntoResponse, Response},
-    routing::{delete, get, post},
 };
 use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 
 use crate::{
+    contract::{
+        Member, Operation, Schema, Success,
+        member::REDIRECT_TO,
+        shapes::{COMPLETE, SESSION, SIGNED_OUT, USER},
+    },
     error::{AuthError, ErrorKind},
     http::{
         Context, Signed, SignedIn, cookie,
@@ -31,24 +35,44 @@ pub(super) fn register(registry: &mut Registry, core: &Arc<Core>) {
     registry.own_routes(
         core,
         [
-            ("/session", get(session)),
-            ("/sessions", get(list).delete(end_many)),
-            ("/sessions/{id}", delete(end_one)),
-            ("/refresh", post(refresh)),
-            ("/ticket", post(ticket)),
-            ("/sign-out", post(sign_out)),
+            ("/session", GET_SESSION.to(session)),
+            ("/sessions", LIST_SESSIONS.to(list).and(REVOKE_SESSIONS.to(end_many))),
+            ("/sessions/{id}", REVOKE_SESSION.to(end_one)),
+            ("/refresh", REFRESH.to(refresh)),
+            ("/ticket", CREATE_TICKET.to(ticket)),
+            ("/sign-out", SIGN_OUT.to(sign_out)),
         ],
     );
 }
 
+const REFRESH_TOKEN: Member = Member::text("refresh_token", "art_0123456789abcdef").optional();
+
 struct RefreshToken {
+    refresh_token: Option<String>,
+}
+
+impl FromMembers for RefreshToken {
+    const NEEDS_BODY: bool = false;
+    const MEMBERS: &'static [Member] = &[REFRESH_TOKEN];
+
+    fn read(members: &mut Members) -> Option<Self> {
+        Some(Self { refresh_token: members.optional("refresh_token") })
+    }
+}
+
+struct SignOutBody {
     refresh_token: Option<String>,
     provider_logout: bool,
     redirect_to: Option<String>,
 }
 
-impl FromMembers for RefreshToken {
+impl FromMembers for SignOutBody {
     const NEEDS_BODY: bool = false;
+    const MEMBERS: &'static [Member] = &[
+        REFRESH_TOKEN,
+        Member::new("provider_logout", Schema::Boolean(false)).optional(),
+        REDIRECT_TO,
+    ];
 
     fn read(members: &mut Members) -> Option<Self> {
         let provider_logout = members.optional("provider_logout").unwrap_or_default();
@@ -61,10 +85,24 @@ impl FromMembers for RefreshToken {
     }
 }
 
+const GET_SESSION: Operation = Operation::get("getSession", "Returns the user and the session")
+    .returns(&[Success::json(
+        200,
+        "The user and the session.",
+        Schema::Object(&[Member::new("user", USER), Member::new("session", SESSION)]),
+    )]);
+
 async fn session(SignedIn(auth): SignedIn) -> Json<Value> {
     let session = auth.session();
     Json(json!({ "user": &auth, "session": SessionView::new(session, session.id) }))
 }
+
+const LIST_SESSIONS: Operation = Operation::get("listSessions", "Lists the sessions of the user")
+    .returns(&[Success::json(
+        200,
+        "The newest hundred sessions, the newest first.",
+        Schema::Object(&[Member::new("sessions", Schema::List(&SESSION))]),
+    )]);
 
 async fn list(
     State(core): State<Arc<Core>>,
@@ -75,6 +113,9 @@ async fn list(
     let views: Vec<_> = sessions.iter().map(|session| SessionView::new(session, current)).collect();
     Ok(SharedJson(json!({ "sessions": views })))
 }
+
+const REVOKE_SESSION: Operation =
+    Operation::delete("revokeSession", "Ends a session of the user").returns(&[SIGNED_OUT]);
 
 async fn end_one(
     State(core): State<Arc<Core>>,
@@ -91,6 +132,16 @@ async fn end_one(
     }
     Ok(StatusCode::NO_CONTENT.into_response())
 }
+
+const REVOKE_SESSIONS: Operation =
+    Operation::delete("revokeSessions", "Ends the other sessions of the user, or all of them")
+        .query(&[Member::new("scope", Schema::one_of(&["others", "all"])).optional()])
+        .returns(&[Success::json(
+            200,
+            "The number of sessions that were ended.",
+            Schema::Object(&[Member::new("revoked", Schema::Integer(2))]),
+        )
+        .with_cookies()]);
 
 async fn end_many(
     State(core): State<Arc<Core>>,
@@ -118,6 +169,18 @@ fn scope_is_all(query: &str) -> Result<bool, AuthError> {
     }
 }
 
+const CREATE_TICKET: Operation =
+    Operation::post("createTicket", "Creates a ticket for one live connection").returns(&[
+        Success::json(
+            200,
+            "The ticket.",
+            Schema::Object(&[
+                Member::text("ticket", "atk_0123456789abcdef"),
+                Member::new("expires_in", Schema::Integer(30)),
+            ]),
+        ),
+    ]);
+
 /// Returns a ticket that opens one live connection on this session.
 async fn ticket(
     State(core): State<Arc<Core>>,
@@ -128,6 +191,11 @@ async fn ticket(
     let body = json!({ "ticket": ticket.expose(), "expires_in": seconds });
     Ok(Json(body).into_response())
 }
+
+const REFRESH: Operation = Operation::post("refresh", "Replaces the tokens of a session")
+    .refresh_token()
+    .returns(&[COMPLETE])
+    .fails(&[ErrorKind::InvalidRefreshToken]);
 
 async fn refresh(
     State(core): State<Arc<Core>>,
@@ -142,11 +210,27 @@ async fn refresh(
     Ok(reply::complete(&core, StatusCode::OK, &user, issued))
 }
 
+const SIGN_OUT: Operation = Operation::post("signOut", "Ends the session")
+    .any_token()
+    .returns(&[
+        SIGNED_OUT,
+        Success::json(
+            200,
+            "The session has ended. The URL signs out at the provider.",
+            Schema::Object(&[Member::new(
+                "logout_url",
+                Schema::format("uri", "https://idp.example.com/logout"),
+            )]),
+        )
+        .with_cookies(),
+    ])
+    .fails(&[ErrorKind::InvalidRedirect]);
+
 async fn sign_out(
     State(core): State<Arc<Core>>,
     context: Context,
     headers: HeaderMap,
-    Body(body): Body<RefreshToken>,
+    Body(body): Body<SignOutBody>,
 ) -> Result<Response, AuthError> {
     let presented = context.presented();
     let target = body.redirect_to.as_deref().unwrap_or("/");

@@ -2,15 +2,15 @@
 
 use std::sync::LazyLock;
 
-use axum::{
-    response::{IntoResponse, Response},
-    routing::get,
-};
+use axum::response::{IntoResponse, Response};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use sha2::{Digest, Sha256};
 
-use crate::registry::Registry;
+use crate::{
+    contract::{Operation, Success},
+    registry::Registry,
+};
 
 /// Cached, but revalidated before each use, so that the next page gets the script of an upgraded
 /// server.
@@ -34,11 +34,20 @@ pub(super) fn register(registry: &mut Registry) {
     registry.own_routes(
         &(),
         [
-            ("/client.js", get(async |headers: HeaderMap| SCRIPT.answer(&headers))),
-            ("/client.d.ts", get(async |headers: HeaderMap| TYPES.answer(&headers))),
+            ("/client.js", GET_SCRIPT.to(async |headers: HeaderMap| SCRIPT.answer(&headers))),
+            ("/client.d.ts", GET_TYPES.to(async |headers: HeaderMap| TYPES.answer(&headers))),
         ],
     );
 }
+
+const NOT_MODIFIED: Success = Success::empty(304, "The cached one is current.");
+const GET_SCRIPT: Operation = Operation::get("getClientScript", "Returns the client for browsers")
+    .returns(&[Success::text("text/javascript", "A JavaScript module."), NOT_MODIFIED]);
+const GET_TYPES: Operation = Operation::get("getClientTypes", "Returns the types of the client")
+    .returns(&[
+        Success::text("application/typescript", "Declarations of TypeScript."),
+        NOT_MODIFIED,
+    ]);
 
 impl File {
     fn new(kind: &'static str, text: &'static str) -> Self {

@@ -4,13 +4,17 @@ use axum::{
     Json,
     extract::{Path, State, rejection::PathRejection},
     response::Response,
-    routing::{delete, get, post},
 };
 use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::{TotpEnrollment, TotpService};
 use crate::{
+    contract::{
+        Member, Operation, Schema, Success,
+        member::{CHALLENGE, CODE, NAME},
+        shapes::{COMPLETE, DONE, TOKENS},
+    },
     error::{AuthError, ErrorKind},
     http::{
         FreshOrRecovering, Signed, SignedIn as Session,
@@ -35,11 +39,11 @@ pub(super) fn register(registry: &mut Registry, service: &TotpService) {
     registry.own_routes(
         &routes,
         [
-            ("/totp", get(list)),
-            ("/totp/{id}", delete(remove)),
-            ("/totp/register/start", post(start)),
-            ("/totp/register/finish", post(finish)),
-            ("/totp/verify", post(verify)),
+            ("/totp", LIST_TOTP.to(list)),
+            ("/totp/{id}", REMOVE_TOTP.to(remove)),
+            ("/totp/register/start", START_TOTP.to(start)),
+            ("/totp/register/finish", FINISH_TOTP.to(finish)),
+            ("/totp/verify", VERIFY_TOTP.to(verify)),
         ],
     );
 }
@@ -51,6 +55,8 @@ struct First {
 }
 
 impl FromMembers for First {
+    const MEMBERS: &'static [Member] = &[CHALLENGE, CODE, NAME];
+
     fn read(members: &mut Members) -> Option<Self> {
         let challenge = members.required("challenge");
         let code = members.required("code");
@@ -64,10 +70,35 @@ struct Code {
 }
 
 impl FromMembers for Code {
+    const MEMBERS: &'static [Member] = &[CODE];
+
     fn read(members: &mut Members) -> Option<Self> {
         Some(Self { code: members.required("code")? })
     }
 }
+
+const TOTP: Schema = Schema::Named(
+    "Totp",
+    &[
+        Member::text("id", "0198c2f0-6c5b-7000-8000-000000000000"),
+        Member::text("name", "Ada's phone"),
+        Member::time("created_at"),
+        Member::time("last_used_at").nullable(),
+    ],
+);
+const START_TOTP: Operation =
+    Operation::post("startTotpRegistration", "Starts to add an authenticator app").returns(&[
+        Success::json(
+            200,
+            "The secret, which cannot be read again.",
+            Schema::Object(&[
+                Member::text("challenge", "ach_0123456789abcdef"),
+                Member::text("secret", "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"),
+                Member::text("uri", "otpauth://totp/Example:ada%40example.com?secret=JBSWY3DP"),
+                Member::text("qr", "<svg xmlns=\"http://www.w3.org/2000/svg\"/>"),
+            ]),
+        ),
+    ]);
 
 async fn start(
     State(Routes { totp, .. }): State<Routes>,
@@ -75,6 +106,27 @@ async fn start(
 ) -> Result<Json<TotpEnrollment>, AuthError> {
     totp.start(auth.user(), auth.session(), authority).await.map(Json)
 }
+
+const FINISH_TOTP: Operation =
+    Operation::post("finishTotpRegistration", "Adds an authenticator app")
+        .returns(&[Success::json(
+            201,
+            "The app, with recovery codes if the user had none, and new tokens.",
+            Schema::Object(&[
+                Member::new("totp", TOTP),
+                Member::new("recovery_codes", Schema::List(&Schema::text("k7q2m-9x0zt")))
+                    .optional(),
+                TOKENS,
+            ]),
+        )
+        .with_cookies()])
+        .fails(&[
+            ErrorKind::ChallengeExpired,
+            ErrorKind::InvalidCode,
+            ErrorKind::StepUpRequired,
+            ErrorKind::TooManyFactors,
+            ErrorKind::TooManyAttempts,
+        ]);
 
 async fn finish(
     State(Routes { totp, .. }): State<Routes>,
@@ -91,12 +143,22 @@ async fn finish(
     Ok(reply::with_tokens(&totp.core, StatusCode::CREATED, members, &issued))
 }
 
+const LIST_TOTP: Operation =
+    Operation::get("listTotp", "Lists the authenticator apps").returns(&[Success::json(
+        200,
+        "The apps.",
+        Schema::Object(&[Member::new("totp", Schema::List(&TOTP))]),
+    )]);
+
 async fn list(
     State(Routes { totp, .. }): State<Routes>,
     Session(auth): Session,
 ) -> Result<SharedJson, AuthError> {
     Ok(SharedJson(json!({ "totp": totp.list(auth.user()).await? })))
 }
+
+const REMOVE_TOTP: Operation =
+    Operation::delete("removeTotp", "Removes an authenticator app").returns(&[DONE]);
 
 async fn remove(
     State(Routes { totp, .. }): State<Routes>,
@@ -108,6 +170,11 @@ async fn remove(
     totp.take_off((auth.user(), auth.session()), authority, &id, &client).await?;
     Ok(StatusCode::NO_CONTENT)
 }
+
+const VERIFY_TOTP: Operation =
+    Operation::post("verifyTotp", "Verifies an authenticator app in this session")
+        .returns(&[COMPLETE])
+        .fails(&[ErrorKind::InvalidCode, ErrorKind::NoTotp, ErrorKind::TooManyAttempts]);
 
 async fn verify(
     State(Routes { services, .. }): State<Routes>,

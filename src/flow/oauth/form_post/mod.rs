@@ -5,7 +5,7 @@
 
 mod routes;
 
-pub(super) use routes::posted_callback;
+pub(super) use routes::{POSTED_CALLBACK, posted_callback};
 
 use super::{OAuthService, ceremony::Ceremony, posted::Posted};
 use crate::{

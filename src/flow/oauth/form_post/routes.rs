@@ -3,6 +3,7 @@
 use axum::{extract::State, response::Response};
 
 use crate::{
+    contract::{Member, Operation, Success},
     error::AuthError,
     flow::oauth::{
         OAuthService,
@@ -10,6 +11,17 @@ use crate::{
     },
     http::{query::Form, reply},
 };
+
+pub(in crate::flow::oauth) const POSTED_CALLBACK: Operation =
+    Operation::post("postProviderResponse", "Stores the response of a provider that posts it")
+        .form(&[
+            Member::text("code", "0123456789abcdef").optional(),
+            Member::text("state", "0123456789abcdef").optional(),
+            Member::text("iss", "https://idp.example.com").optional(),
+            Member::text("error", "access_denied").optional(),
+            Member::text("user", r#"{"name": {"firstName": "Ada"}}"#).optional(),
+        ])
+        .returns(&[Success::redirect("The callback, with the state alone.")]);
 
 /// Stores a posted response and leads the browser to the callback, which has its cookie.
 pub(in crate::flow::oauth) async fn posted_callback(

@@ -2,4 +2,4 @@
 
 mod routes;
 
-pub(super) use routes::{identities, unlink};
+pub(super) use routes::{LIST_IDENTITIES, UNLINK_IDENTITY, identities, unlink};

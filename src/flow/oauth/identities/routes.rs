@@ -8,10 +8,25 @@ use serde_json::json;
 
 use super::super::OAuthService;
 use crate::{
+    contract::{
+        Member, Operation, Schema, Success,
+        shapes::{DONE, IDENTITY},
+    },
     error::{AuthError, ErrorKind},
     http::{Fresh, SignedIn, client::ClientOf, in_process::SharedJson, json::NoMembers},
     services::Core,
 };
+
+pub(in crate::flow::oauth) const LIST_IDENTITIES: Operation =
+    Operation::get("listIdentities", "Lists the linked identities").returns(&[Success::json(
+        200,
+        "The identities, and the other sign-in methods.",
+        Schema::Object(&[
+            Member::new("identities", Schema::List(&IDENTITY)),
+            Member::new("has_password", Schema::Boolean(true)),
+            Member::new("passkeys", Schema::Integer(1)),
+        ]),
+    )]);
 
 pub(in crate::flow::oauth) async fn identities(
     State(service): State<OAuthService>,
@@ -33,6 +48,11 @@ pub(in crate::flow::oauth) async fn identities(
         "passkeys": all.passkeys,
     })))
 }
+
+pub(in crate::flow::oauth) const UNLINK_IDENTITY: Operation =
+    Operation::delete("unlinkIdentity", "Removes an identity")
+        .returns(&[DONE])
+        .fails(&[ErrorKind::LastCredential]);
 
 pub(in crate::flow::oauth) async fn unlink(
     State(service): State<OAuthService>,

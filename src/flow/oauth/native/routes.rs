@@ -1,70 +1,51 @@
-//! The routes of sign-in with an ID token.
+//! The exchange of a one-time code for tokens.
 
-use axum::{Json, extract::State, response::Response, routing::post};
+use axum::{extract::State, response::Response};
 use http::StatusCode;
-use serde_json::{Value, json};
 
-use super::{IdTokenSignIn, LIFETIME};
+use super::super::OAuthService;
 use crate::{
-    error::AuthError,
-    flow::oauth::OAuthService,
-    hook::Purpose,
+    contract::{
+        Member, Operation,
+        shapes::{COMPLETE, CREATED, PENDING},
+    },
+    error::{AuthError, ErrorKind},
     http::{
         Context,
-        json::{Body, FromMembers, Members, NoMembers},
+        client::ClientOf,
+        json::{Body, FromMembers, Members},
         reply,
     },
-    registry::Registry,
-    services::{Client, SignInOptions},
 };
 
-type Service = State<OAuthService>;
-
-/// The maximum length of a display name, in characters.
-const MAX_NAME_LEN: usize = 200;
-
-pub(in crate::flow::oauth) fn register(registry: &mut Registry, service: &OAuthService) {
-    let path = |rest: &str| format!("/oauth/{}/{rest}", service.id());
-    registry
-        .own_routes(service, [(&path("nonce"), post(nonce)), (&path("id-token"), post(sign_in))]);
+pub(in crate::flow::oauth) struct ExchangeBody {
+    code: String,
+    code_verifier: String,
 }
 
-struct IdTokenBody {
-    id_token: String,
-    nonce: String,
-    display_name: Option<String>,
-    options: SignInOptions,
-}
+impl FromMembers for ExchangeBody {
+    const MEMBERS: &'static [Member] = &[
+        Member::text("code", "aoc_0123456789abcdef"),
+        Member::text("code_verifier", "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"),
+    ];
 
-impl FromMembers for IdTokenBody {
     fn read(members: &mut Members) -> Option<Self> {
-        let (id_token, nonce) = (members.required("id_token"), members.required("nonce"));
-        let display_name = members.optional_text("display_name", MAX_NAME_LEN);
-        let options = members.sign_in_options();
-        Some(Self { id_token: id_token?, nonce: nonce?, display_name, options })
+        let (code, code_verifier) = (members.required("code"), members.required("code_verifier"));
+        Some(Self { code: code?, code_verifier: code_verifier? })
     }
 }
 
-async fn nonce(
-    State(service): Service,
-    client: Client,
-    Body(NoMembers): Body<NoMembers>,
-) -> Result<Json<Value>, AuthError> {
-    client.begin(service.core(), Purpose::SignIn).await?;
-    service.core().limits.ceremony(client.info().ip.as_deref()).await?;
-    let nonce = service.issue_nonce().await?;
-    Ok(Json(json!({ "nonce": nonce.expose(), "expires_in": LIFETIME.as_secs() })))
-}
+pub(in crate::flow::oauth) const EXCHANGE: Operation =
+    Operation::post("exchangeCode", "Exchanges the code of a native application for tokens")
+        .returns(&[COMPLETE, CREATED, PENDING])
+        .fails(&[ErrorKind::InvalidCode, ErrorKind::Forbidden, ErrorKind::AccountDisabled]);
 
-async fn sign_in(
-    State(service): Service,
+pub(in crate::flow::oauth) async fn exchange(
+    State(service): State<OAuthService>,
     context: Context,
-    client: Client,
-    Body(body): Body<IdTokenBody>,
+    ClientOf(client): ClientOf,
+    Body(body): Body<ExchangeBody>,
 ) -> Result<Response, AuthError> {
-    let IdTokenBody { id_token, nonce, display_name, options } = body;
-    let sign_in = IdTokenSignIn::new(&id_token, &nonce).options(options);
-    let sign_in = display_name.iter().fold(sign_in, |own, name| own.display_name(name));
-    let outcome = service.sign_in_with_id_token(sign_in, client.info().clone()).await?;
+    let outcome = service.redeem_code(&body.code, &body.code_verifier, client).await?;
     Ok(reply::outcome(service.core(), &context, StatusCode::OK, outcome).await)
 }

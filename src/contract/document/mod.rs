@@ -1,0 +1,111 @@
+//! The OpenAPI document of the registered routes.
+
+mod operations;
+mod problems;
+mod schemas;
+mod security;
+
+use std::collections::BTreeMap;
+
+use utoipa::openapi::{
+    Info, OpenApi, OpenApiBuilder, Paths, Server,
+    path::{Parameter, ParameterBuilder, ParameterIn},
+    schema::{ObjectBuilder, Type},
+};
+
+use self::schemas::Schemas;
+pub(crate) use self::security::Credentials;
+use super::{Described, Extracted, Operation, operation::Credential};
+
+/// The operations of a path.
+#[derive(Default)]
+struct PathOperations<'a> {
+    operations: Vec<(&'a Operation, &'a Extracted, &'a Described)>,
+    /// The values of a parameter, if each has a route of its own.
+    values: Vec<&'a str>,
+}
+
+/// Returns the document of routes that are mounted at a path.
+pub(crate) fn document(mount: &str, own: &Credentials, described: &[Described]) -> OpenApi {
+    let mut schemas = Schemas::default();
+    let mut paths = Paths::new();
+    for (path, PathOperations { operations, values }) in by_path(described) {
+        let parameters = parameters(&path, &values);
+        for (operation, extracted, described) in operations {
+            let written = operations::write(operation, extracted, described, own, &mut schemas);
+            let written = written.parameters(Some(parameters.clone()));
+            paths.add_path_operation(&path, vec![operations::method(operation)], written);
+        }
+    }
+    let mut all = described.iter().flat_map(|route| &route.operations);
+    let has_services = all.any(|(operation, _)| operation.credential == Credential::Basic);
+    let components = security::schemes(own, has_services, schemas.finish());
+    let server = if mount.is_empty() { "/" } else { mount };
+    OpenApiBuilder::new()
+        .info(info())
+        .servers(Some([Server::new(server)]))
+        .paths(paths)
+        .components(Some(components))
+        .build()
+}
+
+/// Groups operations by path. Routes of several values of a parameter have one path.
+fn by_path(described: &[Described]) -> BTreeMap<String, PathOperations<'_>> {
+    let mut paths: BTreeMap<String, PathOperations<'_>> = BTreeMap::new();
+    for route in described.iter().filter(|route| !route.operations.is_empty()) {
+        let path = match &route.parameter {
+            Some((name, value)) => template(&route.path, name, value),
+            None => route.path.clone(),
+        };
+        let entry = paths.entry(path).or_default();
+        if let Some((_, value)) = &route.parameter
+            && !entry.values.contains(&value.as_str())
+        {
+            entry.values.push(value);
+        }
+        for (operation, extracted) in &route.operations {
+            if !entry.operations.iter().any(|(known, ..)| known.id == operation.id) {
+                entry.operations.push((operation, extracted, route));
+            }
+        }
+    }
+    paths
+}
+
+/// Replaces the segment with a value, which is not the first one, by a parameter.
+fn template(path: &str, name: &str, value: &str) -> String {
+    let mut segments: Vec<_> = path.split('/').map(ToOwned::to_owned).collect();
+    let own = segments.iter_mut().skip(2).find(|segment| *segment == value);
+    if let Some(segment) = own {
+        *segment = format!("{{{name}}}");
+    }
+    segments.join("/")
+}
+
+fn parameters(path: &str, values: &[&str]) -> Vec<Parameter> {
+    let names = path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
+    let parameter = |name: &str| {
+        let schema = ObjectBuilder::new().schema_type(Type::String);
+        let schema = match values {
+            [] => schema.min_length(Some(1)).examples([schemas::path_example(name)]),
+            values => schema.enum_values(Some(values.to_vec())),
+        };
+        ParameterBuilder::new()
+            .name(name)
+            .parameter_in(ParameterIn::Path)
+            .required(utoipa::openapi::Required::True)
+            .schema(Some(schema))
+            .build()
+    };
+    names.map(parameter).collect()
+}
+
+fn info() -> Info {
+    let mut info = Info::new("Authentication", env!("CARGO_PKG_VERSION"));
+    info.description = Some(
+        "The routes of authlayer. Errors are problem documents (RFC 9457) with a stable `code`. \
+         Clients must ignore members that they do not know."
+            .to_owned(),
+    );
+    info
+}

@@ -1,0 +1,5 @@
+//! Sign-up with a passkey.
+
+mod routes;
+
+pub(super) use routes::register;
