@@ -38,7 +38,6 @@ use serde_json::{Map, Value};
 
 #[cfg(feature = "pages")]
 pub(crate) use device::device_parts;
-pub(crate) use english::EMAIL_CHANGED_BY_ADMINISTRATOR;
 pub use english::english;
 pub use object::MailObject;
 pub use print::StderrMailer;

@@ -6,7 +6,9 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use super::{
-    MailContent, MailObject, MessageKind, Occasion, device::device, english::english,
+    MailContent, MailObject, MessageKind, Occasion,
+    device::device,
+    english::{EMAIL_CHANGED_BY_ADMINISTRATOR, english},
     words::MessageText,
 };
 use crate::model::Email;
@@ -119,7 +121,11 @@ impl Templates for DefaultTemplates {
 
     fn render(&self, letter: &MailContent) -> RenderedMail {
         let translated = self.table(letter.locale.as_deref()).map(|table| table(letter.kind));
-        let words = translated.or(letter.words).unwrap_or_else(|| english(letter.kind));
+        // Without a link the change is one by an administrator, which the user cannot undo.
+        let is_act = letter.kind == MessageKind::EmailChanged && letter.link.is_none();
+        let built_in =
+            || if is_act { EMAIL_CHANGED_BY_ADMINISTRATOR } else { english(letter.kind) };
+        let words = translated.or(letter.words).unwrap_or_else(built_in);
         let [before, after] = words.filled(letter);
         let greeting = letter.name.as_ref().map(|name| format!("Hello {},", unlinked(name)));
         let mut parts = Vec::from_iter(greeting);

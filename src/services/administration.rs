@@ -142,7 +142,9 @@ impl Users {
         let core = self.configured()?;
         self.find(id).await?.ok_or(ErrorKind::NotFound)?;
         let all = core.credentials.list_credentials(id).await?;
-        Ok(all.iter().filter_map(UserFactor::of).collect())
+        let mut factors: Vec<_> = all.iter().filter_map(UserFactor::of).collect();
+        factors.sort_by(|one, other| (one.created_at, &one.id).cmp(&(other.created_at, &other.id)));
+        Ok(factors)
     }
 
     /// Removes a factor of a user, also the last one, and notifies the user. The sessions on which it

@@ -131,7 +131,7 @@ fn known(operation: &str) -> &'static str {
 macro_rules! faulty {
     ($($port:ident {
         $(async fn $name:ident(&self $(, $arg:ident: $type:ty)*) -> $out:ty;)*
-        $(fn $sync:ident(&self) -> $plain:ty;)*
+        $(fn $sync:ident(&self $(, $given:ident: $kind:ty)*) -> $plain:ty;)*
     })*) => {
         impl FaultyStore {
             /// The names of all operations that can fail.
@@ -149,8 +149,8 @@ macro_rules! faulty {
                 )*
 
                 $(
-                    fn $sync(&self) -> $plain {
-                        $port::$sync(&*self.inner)
+                    fn $sync(&self $(, $given: $kind)*) -> $plain {
+                        $port::$sync(&*self.inner $(, $given)*)
                     }
                 )*
             }
@@ -228,6 +228,7 @@ faulty! {
         async fn verify_password(&self, user: &User, password: &str) -> bool;
         async fn has_password(&self, user: &User) -> Option<bool>;
         fn keeping(&self) -> CacheScope;
+        fn stores(&self, member: &str) -> bool;
         fn is_transactional(&self) -> bool;
         fn keeps_passwords(&self) -> bool;
     }

@@ -130,10 +130,12 @@ impl UserQuery {
         let read = || {
             let json = URL_SAFE_NO_PAD.decode(cursor).ok()?;
             let Cursor { position, filter } = serde_json::from_slice(&json).ok()?;
+            // The users of a field begin without one before them, except those of the first.
+            let begins = position.field.is_some_and(|field| field != SearchedField::Email);
             let id = position.after.as_ref().map(|(_, id)| id.as_str());
             let is_valid = filter == StoredFilter::from(&self.filter)
                 && position.field.is_some() == self.filter.prefix.is_some()
-                && id.is_some_and(|id| !id.contains('\0'));
+                && id.map_or(begins, |id| !id.contains('\0'));
             is_valid.then_some(position)
         };
         read().ok_or_else(|| {

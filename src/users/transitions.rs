@@ -277,6 +277,10 @@ impl AccountStore for Transitions {
         self.accounts.announce(id).await
     }
 
+    fn stores(&self, member: &str) -> bool {
+        self.accounts.stores(member)
+    }
+
     fn is_transactional(&self) -> bool {
         self.accounts.is_transactional()
     }

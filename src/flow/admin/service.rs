@@ -9,7 +9,7 @@ use crate::{
     clock::whole_millis,
     error::{AuthError, ErrorKind},
     event::EventKind,
-    mail::{EMAIL_CHANGED_BY_ADMINISTRATOR, MailContent, MessageKind, Occasion},
+    mail::{MailContent, MessageKind, Occasion},
     model::{Email, Rule, Session, SessionId, User, UserId},
     services::{Core, new_user_id},
     session::AuthUser,
@@ -127,8 +127,7 @@ impl AdminService {
             && former != *email
         {
             let about = Occasion::default().what(email.as_str());
-            let mut letter = MailContent::new(MessageKind::EmailChanged, former).about(about);
-            letter.words = Some(EMAIL_CHANGED_BY_ADMINISTRATOR);
+            let letter = MailContent::new(MessageKind::EmailChanged, former).about(about);
             core.notify_by(&user, letter);
         }
         self.view(user).await

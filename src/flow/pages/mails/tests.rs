@@ -43,6 +43,11 @@ fn all_mails(language: &str) -> Vec<(&'static str, RenderedMail)> {
                 objects.iter().map(|own| (own.clone(), Timestamp::UNIX_EPOCH)).collect();
             mail.about.user_agent = Some(agents[number % agents.len()].to_owned());
             all.push((kind.as_str(), templates.render(&mail)));
+            if *kind == MessageKind::EmailChanged {
+                // The change is one by an administrator.
+                mail.link = None;
+                all.push((kind.as_str(), templates.render(&mail)));
+            }
         }
     }
     all

@@ -220,6 +220,7 @@ error-account-exists = لديك حساب بهذا العنوان. سجّل ال�
 error-identity-taken = هذا مرتبط بحساب آخر بالفعل.
 error-account-disabled = هذا الحساب معطّل.
 error-last-admin = عيّن مسؤولاً آخر أولاً.
+error-unsupported = هذه الخدمة لا تدعم ذلك.
 error-last-credential = أضف طريقة أخرى لتسجيل الدخول أولًا.
 error-invalid-passkey = لم يُقبل مفتاح المرور.
 error-no-totp = أضف تطبيق مصادقة أولًا.

@@ -204,6 +204,7 @@ error-account-exists = Sie haben schon ein Konto mit dieser Adresse. Melden Sie 
 error-identity-taken = Dies ist schon mit einem anderen Konto verknüpft.
 error-account-disabled = Dieses Konto ist gesperrt.
 error-last-admin = Geben Sie zuerst einem anderen Konto die Verwaltungsrechte.
+error-unsupported = Dieser Dienst unterstützt das nicht.
 error-last-credential = Fügen Sie zuerst eine andere Anmeldemethode hinzu.
 error-invalid-passkey = Der Passkey wurde nicht angenommen.
 error-no-totp = Fügen Sie zuerst eine Authenticator-App hinzu.

@@ -204,6 +204,7 @@ error-account-exists = You already have an account with this address. Sign in to
 error-identity-taken = This is already linked to another account.
 error-account-disabled = This account is disabled.
 error-last-admin = Make another user an administrator first.
+error-unsupported = This service does not support this.
 error-last-credential = Add another way to sign in first.
 error-invalid-passkey = The passkey was not accepted.
 error-no-totp = Add an authenticator app first.

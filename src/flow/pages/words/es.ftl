@@ -204,6 +204,7 @@ error-account-exists = Ya tiene una cuenta con esta dirección. Inicie sesión e
 error-identity-taken = Esto ya está vinculado a otra cuenta.
 error-account-disabled = Esta cuenta está desactivada.
 error-last-admin = Nombre primero a otro administrador.
+error-unsupported = Este servicio no lo admite.
 error-last-credential = Añada primero otra forma de iniciar sesión.
 error-invalid-passkey = La llave de acceso no se aceptó.
 error-no-totp = Añada primero una aplicación de autenticación.

@@ -204,6 +204,7 @@ error-account-exists = Vous avez déjà un compte avec cette adresse. Connectez-
 error-identity-taken = Ceci est déjà lié à un autre compte.
 error-account-disabled = Ce compte est désactivé.
 error-last-admin = Désignez d’abord un autre administrateur.
+error-unsupported = Ce service ne prend pas cela en charge.
 error-last-credential = Ajoutez d’abord un autre moyen de connexion.
 error-invalid-passkey = La clé d’accès n’a pas été acceptée.
 error-no-totp = Ajoutez d’abord une application d’authentification.

@@ -195,6 +195,7 @@ error-account-exists = このアドレスのアカウントがすでにありま
 error-identity-taken = すでに別のアカウントと連携されています。
 error-account-disabled = このアカウントは無効です。
 error-last-admin = 先に別のユーザーを管理者にしてください。
+error-unsupported = このサービスではサポートされていません。
 error-last-credential = 先に別のサインイン方法を追加してください。
 error-invalid-passkey = パスキーを確認できませんでした。
 error-no-totp = 先に認証アプリを追加してください。
