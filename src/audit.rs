@@ -19,7 +19,7 @@ use crate::{
     crypto::random,
     erasure,
     error::AuthError,
-    event::{Event, EventKind, EventSink},
+    event::{Event, EventKind, EventSink, Sinks, TracingSink},
     store::{EventQuery, EventStore, StoredEvent, first_id_at},
 };
 
@@ -349,6 +349,19 @@ fn kept(Numbered(count, event): Numbered) -> StoredEvent {
     let noise: [u8; 8] = random::bytes().unwrap_or_default();
     let noise = u64::from_be_bytes(noise);
     StoredEvent { id: format!("{}-{count:08x}-{noise:016x}", first_id_at(event.at)), event }
+}
+
+/// Returns the sinks of the application and the audit log as one. Without a sink of the application,
+/// events are logged.
+pub(crate) fn sinks(
+    mut all: Vec<Arc<dyn EventSink>>,
+    audit: Option<AuditLog>,
+) -> Arc<dyn EventSink> {
+    if all.is_empty() {
+        all.push(Arc::new(TracingSink));
+    }
+    all.extend(audit.map(|audit| Arc::new(audit) as Arc<dyn EventSink>));
+    Arc::new(Sinks(all))
 }
 
 impl fmt::Debug for AuditLog {
