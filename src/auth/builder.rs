@@ -10,11 +10,11 @@ use tokio::runtime::Handle;
 
 use super::{Auth, clocks, mails, sweep, trusted};
 use crate::{
-    audit::AuditLog,
+    audit::{self, AuditLog},
     clock::{Clock, SystemClock},
     config::ConfigError,
     crypto::seal::{SealingKey, SealingKeys},
-    event::{EventSink, Sinks, TracingSink},
+    event::EventSink,
     flow::{
         account::AccountFlow, devices::DeviceFlow, pending::PendingFlow, sessions::SessionFlow,
     },
@@ -276,12 +276,7 @@ impl AuthBuilder {
         let (store, users) =
             self.users.over(self.store, self.usernames).map_err(ConfigError::UserStorage)?;
         let audit = self.audit_log.map(|keep| AuditLog::new(store.clone(), keep, &runtime));
-        let mut sinks = self.sinks;
-        if sinks.is_empty() {
-            sinks.push(Arc::new(TracingSink));
-        }
-        sinks.extend(audit.clone().map(|audit| Arc::new(audit) as Arc<dyn EventSink>));
-        let sink: Arc<dyn EventSink> = Arc::new(Sinks(sinks));
+        let sink = audit::sinks(self.sinks, audit.clone());
         let max_skew = self.max_clock_skew.limit(self.session.refresh.grace);
         let clocks = ClockCheck::new(store.clone(), Arc::clone(&self.clock), max_skew);
         let (clock, events) = (Arc::clone(&self.clock), Arc::clone(&sink));

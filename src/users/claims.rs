@@ -137,11 +137,14 @@ impl WithClaims {
 
     /// Returns a condition on a user in our tables, with the current claims of that user. They are not
     /// part of the transaction.
-    async fn claiming(&self, remaining: &Remaining) -> Result<Remaining, StoreError> {
-        let (claims, passes) =
-            (self.batch.claims(&remaining.user).await?, Arc::clone(&remaining.passes));
+    async fn claiming(
+        &self,
+        remaining: Option<&Remaining>,
+    ) -> Result<Option<Remaining>, StoreError> {
+        let Some(Remaining { user, passes }) = remaining.cloned() else { return Ok(None) };
+        let claims = self.batch.claims(&user).await?;
         let passes = Arc::new(move |user: &User| passes(&claimed(user, &claims)));
-        Ok(Remaining { user: remaining.user.clone(), passes })
+        Ok(Some(Remaining { user, passes }))
     }
 
     async fn with(&self, user: Option<User>) -> Result<Option<User>, StoreError> {
@@ -233,10 +236,7 @@ impl AccountStore for WithClaims {
         complete: CompleteFn<'_>,
     ) -> Result<EditOutcome, StoreError> {
         let claims = self.batch.claims(id).await?;
-        let remaining = match remaining {
-            Some(remaining) => Some(self.claiming(remaining).await?),
-            None => None,
-        };
+        let remaining = self.claiming(remaining).await?;
         let lost = Mutex::new(None);
         let watched = |user: &mut User| {
             let before = claimed(user, &claims);
@@ -287,10 +287,7 @@ impl AccountStore for WithClaims {
         id: &UserId,
         remaining: Option<&Remaining>,
     ) -> Result<DeleteOutcome, StoreError> {
-        let remaining = match remaining {
-            Some(remaining) => Some(self.claiming(remaining).await?),
-            None => None,
-        };
+        let remaining = self.claiming(remaining).await?;
         self.store.delete_user_keeping(id, remaining.as_ref()).await
     }
 

@@ -239,7 +239,7 @@ on_managed_stores! {
             listed[0]["id"].as_str().unwrap().parse().unwrap()
         };
         let (of_ada, of_bob, user) = (id(&ada).await, id(&bob).await, id_of(&ada).await);
-        bed.run(&format!("UPDATE auth_users SET roles = 'x' WHERE id = '{user}'")).await;
+        bed.run(&format!("UPDATE auth_users SET scopes = 'x' WHERE id = '{user}'")).await;
         let ids = [of_ada, of_bob];
         let found = match &bed.bed.store {
             Store::Sqlite(store) => store.find_watched(&ids).await,

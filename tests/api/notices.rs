@@ -91,7 +91,7 @@ on_every_store! {
         let back = notice(bed, "ada@example.com", "notice_email_change_undone").await;
         assert_contains(&back, "reverted");
         let items = back["about"]["items"].as_array().unwrap().clone();
-        assert_eq!(items, [json!(["API key \"backup\"", "2026-01-01T00:00:00Z"])]);
+        assert_eq!(items, [json!([{ "api_key": "backup" }, "2026-01-01T00:00:00Z"])]);
         assert!(back["text"].as_str().unwrap().contains("API key \"backup\", since 2026-01-01"));
         let other = notice(bed, "new@example.com", "notice_email_change_undone").await;
         assert_eq!(other["about"]["items"], json!([]));

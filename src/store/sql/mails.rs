@@ -61,7 +61,8 @@ impl<DB: Db> MailStore for SqlStore<DB> {
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         // Serializes with transitions of the user, which delete either both challenges or none.
-        let lock = self.users.read_locked.lock.clone();
+        let locked = self.users.read_locked.clone();
+        let lock = locked.lock.or(locked.read.filter(|_| DB::IS_POSTGRES));
         let lock = lock.map(|lock| Statement::new(lock, vec![user.as_str().into()]));
         let args = vec![
             link.to_base64().into(),
@@ -166,8 +167,8 @@ const DELETE_ALL: &str = "DELETE FROM auth_outbox WHERE user_id = CAST($1 AS TEX
 
 const ABANDONED: &str = "due_at < CAST($1 AS BIGINT)";
 
-/// The lifetime of a link that sets a password begins again. A copy of an account recovery stops it and waives no factor, and `code` marks that no notice is
-/// due for it.
+/// The lifetime of a link that sets a password begins again. A copy of an account recovery stops it
+/// and waives no factor, and `code` marks that no notice is due for it.
 const COPY_LINK: &str = concat!(
     "INSERT INTO auth_challenges (",
     columns!(),
