@@ -1,20 +1,18 @@
 //! The routes of a provider, and those that all providers share.
 
 use axum::{
-    Json,
     extract::{RawQuery, State},
     response::{IntoResponse, Response},
 };
 use http::{HeaderMap, StatusCode, header};
-use serde_json::json;
 
 use super::{
     OAuthService,
-    ceremony::{AuthorizationRequest, Ceremony},
     form_post::{POSTED_CALLBACK, posted_callback},
     id_tokens,
     identities::{LIST_IDENTITIES, UNLINK_IDENTITY, identities, unlink},
     native::{EXCHANGE, exchange},
+    on_session::{LINK, STEP_UP, link, step_up, with_flow},
     parameters::{CallbackOutcome, CallbackParams, StartOptions},
     sign_out::{LOGOUT, SIGNED_OUT, back_channel_logout, signed_out},
 };
@@ -26,16 +24,15 @@ use crate::{
     error::{AuthError, ErrorKind},
     hook::Purpose,
     http::{
-        Context, Fresh, Signed,
+        Context,
         client::ClientOf,
         cookie,
         error_page::{Visitor, show_error},
-        json::{FromMembers, Members},
         prefetch::is_prefetch,
         query::Query,
         reply, strict,
     },
-    model::{ClientInfo, Transport, User},
+    model::Transport,
     registry::Registry,
     services::{Client, Core},
 };
@@ -82,19 +79,6 @@ pub(super) fn register(registry: &mut Registry, service: &OAuthService) {
         );
         service.clone()
     });
-}
-
-struct LinkBody {
-    redirect_to: Option<String>,
-}
-
-impl FromMembers for LinkBody {
-    const NEEDS_BODY: bool = false;
-    const MEMBERS: &'static [Member] = &[REDIRECT_TO];
-
-    fn read(members: &mut Members) -> Option<Self> {
-        Some(Self { redirect_to: members.optional("redirect_to") })
-    }
 }
 
 const START: Operation = Operation::get("startProviderSignIn", "Leads to the provider")
@@ -183,18 +167,6 @@ fn invalid(detail: &'static str) -> AuthError {
     AuthError::new(ErrorKind::InvalidRequest).with_detail(detail)
 }
 
-fn with_flow(
-    core: &Core,
-    headers: &HeaderMap,
-    mut response: Response,
-    started: &AuthorizationRequest,
-) -> Response {
-    for line in cookie::set_flow(core, headers, &started.cookie, &started.secret) {
-        response.headers_mut().append(header::SET_COOKIE, line);
-    }
-    response
-}
-
 const CALLBACK: Operation = Operation::get("finishProviderSignIn", "Returns from the provider")
     .query(&[
         Member::text("code", "0123456789abcdef").optional(),
@@ -276,68 +248,4 @@ async fn land(
             Ok(reply::see_other(&place))
         }
     }
-}
-
-const AUTHORIZATION_URL: Success = Success::json(
-    200,
-    "The URL of the provider, to which a page redirects the browser.",
-    Schema::Object(&[Member::new(
-        "authorization_url",
-        Schema::format("uri", "https://idp.example.com/authorize?client_id=example"),
-    )]),
-)
-.with_cookies();
-const LINK: Operation = Operation::post("linkIdentity", "Starts to link an identity")
-    .returns(&[AUTHORIZATION_URL])
-    .fails(&[
-        ErrorKind::InvalidRedirect,
-        ErrorKind::TransportDisabled,
-        ErrorKind::RateLimited,
-        ErrorKind::ProviderError,
-    ]);
-
-async fn link(
-    State(service): Service,
-    ClientOf(client): ClientOf,
-    headers: HeaderMap,
-    Fresh { auth, body, .. }: Fresh<LinkBody>,
-) -> Result<Response, AuthError> {
-    let ceremony = service.link_ceremony(auth.session(), body.redirect_to)?;
-    lead(&service, ceremony, auth.user(), &client, &headers).await
-}
-
-const STEP_UP: Operation =
-    Operation::post("verifyIdentity", "Starts to verify the user at the provider")
-        .returns(&[AUTHORIZATION_URL])
-        .fails(&[
-            ErrorKind::InvalidRedirect,
-            ErrorKind::NotFound,
-            ErrorKind::TransportDisabled,
-            ErrorKind::RateLimited,
-            ErrorKind::ProviderError,
-        ]);
-
-async fn step_up(
-    State(service): Service,
-    ClientOf(client): ClientOf,
-    headers: HeaderMap,
-    Signed { auth, body }: Signed<LinkBody>,
-) -> Result<Response, AuthError> {
-    let ceremony = service.step_up_ceremony(auth.session(), body.redirect_to)?;
-    lead(&service, ceremony, auth.user(), &client, &headers).await
-}
-
-/// Begins a ceremony of a user, and returns the URL to which a page redirects the browser.
-async fn lead(
-    service: &OAuthService,
-    ceremony: Ceremony,
-    user: &User,
-    client: &ClientInfo,
-    headers: &HeaderMap,
-) -> Result<Response, AuthError> {
-    let core = service.core();
-    core.limits.ceremony(client.ip.as_deref()).await?;
-    let started = service.begin(ceremony, Some(user)).await?;
-    let body = json!({ "authorization_url": started.authorization_url });
-    Ok(with_flow(core, headers, Json(body).into_response(), &started))
 }

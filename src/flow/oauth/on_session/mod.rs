@@ -1,5 +1,9 @@
 //! Links and step-ups on a session, without HTTP.
 
+mod routes;
+
+pub(super) use routes::{LINK, STEP_UP, link, step_up, with_flow};
+
 use super::{
     OAuthService,
     ceremony::{AuthorizationRequest, Ceremony},
