@@ -51,12 +51,22 @@ pub struct ForwardAuth {
 
 impl ForwardAuth {
     /// Creates the flow with the route for any user.
+    ///
+    /// ```
+    /// # use authlayer::ForwardAuth;
+    /// ForwardAuth::new();
+    /// ```
     pub fn new() -> Self {
         Self::default()
     }
 
     /// Adds the route `/forward-auth/{name}` for a rule. The name is 1 to 64 of a-z, 0-9, `-` and
     /// `_`. An API key passes only by a scope that the rule requires.
+    ///
+    /// ```
+    /// # use authlayer::{ForwardAuth, Rule};
+    /// ForwardAuth::new().rule("reports", Rule::scope("reports:read"));
+    /// ```
     pub fn rule(mut self, name: impl Into<String>, rule: Rule) -> Self {
         self.rules.insert(name.into(), rule);
         self

@@ -44,12 +44,22 @@ pub struct Introspection {
 
 impl Introspection {
     /// Creates the flow without a client.
+    ///
+    /// ```
+    /// # use authlayer::Introspection;
+    /// Introspection::new().client("gateway", "secret");
+    /// ```
     pub fn new() -> Self {
         Self::default()
     }
 
     /// Allows a service to ask, with HTTP Basic authentication by this id and secret (RFC 6749
     /// §2.3.1).
+    ///
+    /// ```
+    /// # use authlayer::Introspection;
+    /// Introspection::new().client("gateway", "secret").client("reports", "other secret");
+    /// ```
     pub fn client(mut self, id: impl Into<String>, secret: impl Into<String>) -> Self {
         self.clients.push((id.into(), secret.into()));
         self

@@ -66,12 +66,22 @@ macro_rules! rule_options {
     () => {
         /// Sets whether an unknown identity creates a user. It is on by default; if it is off, the
         /// sign-in is rejected with `sign_up_disabled`.
+        ///
+        /// ```
+        /// # use authlayer::GitHub;
+        /// GitHub::new("client-id", "secret").allow_sign_up(false);
+        /// ```
         pub fn allow_sign_up(mut self, on: bool) -> Self {
             self.rules.sign_up = on;
             self
         }
 
         /// Allows only linking of identities of this provider, and no sign-in with them.
+        ///
+        /// ```
+        /// # use authlayer::GitHub;
+        /// GitHub::new("client-id", "secret").link_only();
+        /// ```
         pub fn link_only(mut self) -> Self {
             self.rules.sign_in = false;
             self
@@ -85,6 +95,11 @@ macro_rules! rule_options {
         /// The operator of the provider can then sign in as any user with a known email address. If
         /// the email address of a user was never verified here, the password, identities and
         /// sessions of that user are deleted before the link.
+        ///
+        /// ```
+        /// # use authlayer::GitHub;
+        /// GitHub::new("client-id", "secret").auto_link_verified_email(true);
+        /// ```
         pub fn auto_link_verified_email(mut self, on: bool) -> Self {
             self.rules.match_email = on;
             self
@@ -98,6 +113,11 @@ macro_rules! allowed_param_options {
     () => {
         /// Sets whether `start` takes a `login_hint`, which is sent to the provider. It is off by
         /// default, and the parameter is then ignored.
+        ///
+        /// ```
+        /// # use authlayer::{Oidc, flow::oidc::presets};
+        /// Oidc::preset(&presets::GOOGLE, "client-id").allow_login_hint(true);
+        /// ```
         pub fn allow_login_hint(mut self, on: bool) -> Self {
             self.allowed.login_hint = on;
             self
@@ -105,6 +125,11 @@ macro_rules! allowed_param_options {
 
         /// Sets the values of `prompt` that `start` takes, such as `select_account`; others are
         /// ignored.
+        ///
+        /// ```
+        /// # use authlayer::{Oidc, flow::oidc::presets};
+        /// Oidc::preset(&presets::GOOGLE, "client-id").allow_prompts(["select_account"]);
+        /// ```
         pub fn allow_prompts<S: Into<String>>(
             mut self,
             prompts: impl IntoIterator<Item = S>,
@@ -114,6 +139,11 @@ macro_rules! allowed_param_options {
         }
 
         /// Sets the scopes that `start` takes in addition to those of the flow; others are ignored.
+        ///
+        /// ```
+        /// # use authlayer::{Oidc, flow::oidc::presets};
+        /// Oidc::preset(&presets::GITLAB, "client-id").allow_scopes(["read_api"]);
+        /// ```
         pub fn allow_scopes<S: Into<String>>(
             mut self,
             scopes: impl IntoIterator<Item = S>,
@@ -129,6 +159,13 @@ pub(crate) use allowed_param_options;
 macro_rules! client_option {
     () => {
         /// Replaces the HTTP client for requests to the provider.
+        ///
+        /// ```
+        /// use authlayer::{GitHub, outbound::HttpsClient};
+        ///
+        /// GitHub::new("client-id", "secret").http_client(HttpsClient::new()?);
+        /// # Ok::<_, authlayer::outbound::HttpError>(())
+        /// ```
         pub fn http_client(mut self, client: impl $crate::outbound::HttpClient) -> Self {
             self.client = Some(std::sync::Arc::new(client));
             self

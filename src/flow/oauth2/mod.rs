@@ -129,6 +129,11 @@ impl OAuth2 {
     }
 
     /// Creates the flow from a preset with endpoints, scopes and the map of the profile.
+    ///
+    /// ```
+    /// # use authlayer::{OAuth2, flow::oauth2::presets};
+    /// OAuth2::preset(&presets::DISCORD, "client-id");
+    /// ```
     pub fn preset(preset: &Preset, client_id: impl Into<String>) -> Self {
         let client_id = client_id.into();
         let header = preset.header(&client_id);
@@ -155,6 +160,11 @@ impl OAuth2 {
     }
 
     /// Sets the client secret.
+    ///
+    /// ```
+    /// # use authlayer::{OAuth2, flow::oauth2::presets};
+    /// OAuth2::preset(&presets::DISCORD, "client-id").client_secret("secret");
+    /// ```
     pub fn client_secret(mut self, secret: impl Into<String>) -> Self {
         self.secret = Some(secret.into());
         self
@@ -162,30 +172,55 @@ impl OAuth2 {
 
     /// Sets whether the secret is sent in the body (`client_secret_post`) or in the header
     /// (`client_secret_basic`, the default).
+    ///
+    /// ```
+    /// # use authlayer::{OAuth2, flow::oauth2::presets};
+    /// OAuth2::preset(&presets::DISCORD, "client-id").client_secret_post(true);
+    /// ```
     pub fn client_secret_post(mut self, on: bool) -> Self {
         self.client_secret_post = on;
         self
     }
 
     /// Sets whether the token request is sent as JSON instead of a form.
+    ///
+    /// ```
+    /// # use authlayer::{OAuth2, flow::oauth2::presets};
+    /// OAuth2::preset(&presets::DISCORD, "client-id").token_request_json(true);
+    /// ```
     pub fn token_request_json(mut self, on: bool) -> Self {
         self.token_request_json = on;
         self
     }
 
     /// Sets the scopes.
+    ///
+    /// ```
+    /// # use authlayer::{OAuth2, flow::oauth2::presets};
+    /// OAuth2::preset(&presets::DISCORD, "client-id").scopes(["identify"]);
+    /// ```
     pub fn scopes<S: Into<String>>(mut self, scopes: impl IntoIterator<Item = S>) -> Self {
         self.scopes = scopes.into_iter().map(Into::into).collect();
         self
     }
 
     /// Sets where the user info response has the members of a profile.
+    ///
+    /// ```
+    /// # use authlayer::{OAuth2, flow::oauth2::{UserInfoMap, presets}};
+    /// OAuth2::preset(&presets::SPOTIFY, "client-id").user_info(UserInfoMap::new("/id"));
+    /// ```
     pub fn user_info(mut self, map: UserInfoMap) -> Self {
         self.map = map;
         self
     }
 
     /// Adds a parameter to the authorization request.
+    ///
+    /// ```
+    /// # use authlayer::{OAuth2, flow::oauth2::presets};
+    /// OAuth2::preset(&presets::SPOTIFY, "client-id").auth_param("show_dialog", "true");
+    /// ```
     pub fn auth_param(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.parameters.insert(name.into(), value.into());
         self
@@ -208,6 +243,11 @@ impl OAuth2 {
     /// # Security
     ///
     /// The code is then bound to the browser by `state` alone.
+    ///
+    /// ```
+    /// # use authlayer::{OAuth2, flow::oauth2::presets};
+    /// OAuth2::preset(&presets::DISCORD, "client-id").insecure_without_pkce();
+    /// ```
     pub fn insecure_without_pkce(mut self) -> Self {
         self.pkce = false;
         self

@@ -68,11 +68,19 @@ impl Preset {
     }
 
     /// Returns the id in paths.
+    ///
+    /// ```
+    /// assert_eq!(authlayer::flow::oauth2::presets::X.id(), "x");
+    /// ```
     pub const fn id(&self) -> &'static str {
         self.id
     }
 
     /// Returns the scopes for a profile.
+    ///
+    /// ```
+    /// assert_eq!(authlayer::flow::oauth2::presets::REDDIT.scopes(), ["identity"]);
+    /// ```
     pub const fn scopes(&self) -> &'static [&'static str] {
         self.scopes
     }
@@ -95,6 +103,11 @@ impl Preset {
     }
 
     /// Returns the endpoints.
+    ///
+    /// ```
+    /// let endpoints = authlayer::flow::oauth2::presets::TWITCH.endpoints();
+    /// assert!(endpoints.token.starts_with("https://"));
+    /// ```
     pub fn endpoints(&self) -> OAuth2Endpoints {
         OAuth2Endpoints {
             authorization: self.authorization.to_owned(),

@@ -320,6 +320,11 @@ impl Oidc {
 
     /// Requests the response as a form that the browser posts (OAuth 2.0 Form Post Response Mode), as
     /// Apple requires it for a name or an email address. Codes are then taken by post alone.
+    ///
+    /// ```
+    /// # use authlayer::Oidc;
+    /// Oidc::new("acme", "https://id.acme.example", "client-id").form_post(true);
+    /// ```
     pub fn form_post(mut self, on: bool) -> Self {
         self.form_post = on;
         self

@@ -47,12 +47,22 @@ pub struct ProtectedResource {
 
 impl ProtectedResource {
     /// Creates the flow for a resource: its URL, without query and fragment.
+    ///
+    /// ```
+    /// # use authlayer::ProtectedResource;
+    /// ProtectedResource::new("https://api.example.com/mcp");
+    /// ```
     pub fn new(resource: impl Into<String>) -> Self {
         Self { resource: resource.into(), authorization_servers: Vec::new() }
     }
 
     /// Adds the issuer of an authorization server (RFC 8414 §2), such as an origin of this
     /// application.
+    ///
+    /// ```
+    /// # use authlayer::ProtectedResource;
+    /// ProtectedResource::new("https://api.example.com").authorization_server("https://example.com");
+    /// ```
     pub fn authorization_server(mut self, issuer: impl Into<String>) -> Self {
         self.authorization_servers.push(issuer.into());
         self

@@ -104,11 +104,15 @@ impl<DB: Db> SqlStore<DB> {
         if let Some(after) = after {
             conditions.push(format!("{id} > {}", parameters.add(after.as_str(), "TEXT")));
         }
+        // PostgreSQL joins a subquery of unknown size by reading all users; an array is looked up.
+        let among = DB::pick("IN (%)", "= ANY(ARRAY(%))").split_once('%').unwrap_or_default();
         format!(
-            "SELECT {} FROM auth_users u WHERE u.id IN (SELECT m.id FROM auth_users m
-            WHERE {} ORDER BY {id} LIMIT $1) ORDER BY u.id",
+            "SELECT {} FROM auth_users u WHERE u.id {}SELECT m.id FROM auth_users m
+            WHERE {} ORDER BY {id} LIMIT $1{} ORDER BY u.id",
             self.users.columns,
-            conditions.join(" AND ")
+            among.0,
+            conditions.join(" AND "),
+            among.1
         )
     }
 
