@@ -59,7 +59,8 @@ pub(crate) const SESSION: Schema = Schema::Named(
         Member::new("factors", Schema::List(&FACTOR)),
         Member::text("ip", "203.0.113.7").nullable(),
         Member::text("user_agent", "Mozilla/5.0").nullable(),
-        Member::new("transport", Schema::one_of(&["cookie", "bearer"])),
+        // The last one is of a newer version.
+        Member::new("transport", Schema::one_of(&["cookie", "bearer", "other"])),
     ],
 );
 

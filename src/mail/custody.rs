@@ -213,12 +213,10 @@ pub(crate) fn of_stored(
 ) -> Option<MailContent> {
     let content = StoredContent::deserialize(&mail.content).ok()?;
     let StoredContent { to, locale, name, minutes, about, values, link, .. } = content;
-    let challenge = match link.zip(mail.link) {
-        Some((StoredLink { start, is_replaced }, id)) => {
-            Some(LinkChallenge { id, start, is_replaced })
-        }
-        None => None,
-    };
+    let challenge = link.zip(mail.link).map(|(link, id)| {
+        let StoredLink { start, is_replaced } = link;
+        LinkChallenge { id, start, is_replaced }
+    });
     let mut letter = MailContent::new(kind(&content.kind)?, to).about(about);
     (letter.locale, letter.name, letter.minutes) = (locale, name, minutes);
     (letter.values, letter.challenge) = (values, challenge);

@@ -164,6 +164,8 @@ fn registered() -> BTreeSet<String> {
                 continue;
             }
             let text = fs::read_to_string(&file).unwrap();
+            let words: Vec<_> = text.split_whitespace().collect();
+            let text = words.join(" ").replace("( ", "(");
             for (start, prefix) in [("(\"/", "/"), ("path(\"", "/oauth/fake/")] {
                 for (at, _) in text.match_indices(start) {
                     let rest = &text[at + start.len()..];

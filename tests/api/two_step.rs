@@ -25,7 +25,7 @@ const JANE: &str = "jane@example.com";
 /// in through it. Add a row for a new sign-in method.
 const DOORS: &[(&str, usize, &[&str])] = &[
     ("flow/email_sign_in/service.rs", 1, &["email_code", "email_link"]),
-    ("flow/oauth/native/mod.rs", 1, &["id_token"]),
+    ("flow/oauth/id_tokens/mod.rs", 1, &["id_token"]),
     ("flow/oauth/service.rs", 2, &["provider", "github", "exchange"]),
     ("flow/passkeys/service.rs", 1, &["passkey"]),
     // An invitation, and a reset link of an administrator, begin no session: they set a password.

@@ -153,6 +153,7 @@ impl FromMembers for SetBody {
 const SIGN_UP: Operation = Operation::post("signUp", "Creates a user with a password")
     .returns(&[CREATED, PENDING])
     .fails(&[
+        ErrorKind::InvalidCredentials,
         ErrorKind::SignUpDisabled,
         ErrorKind::EmailTaken,
         ErrorKind::UsernameTaken,
