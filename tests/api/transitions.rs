@@ -207,7 +207,7 @@ impl Fixture {
             .mailer(mailbox.clone())
             .flow(Password::new())
             .flow(Totp::new("Test"))
-            .flow(EmailCodes::new())
+            .flow(EmailCodes::new().verify_email_on_sign_up(false))
             .flow(EmailSignIn::new())
             .flow(Safes { observed: observed.clone() })
             .build()
