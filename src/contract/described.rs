@@ -16,6 +16,10 @@ pub(crate) struct Described {
 }
 
 impl Described {
+    pub(super) fn none() -> Self {
+        Self::default()
+    }
+
     pub(super) fn new(operation: Operation, extracted: fn() -> Extracted) -> Self {
         Self { operations: vec![(operation, extracted())], ..Self::default() }
     }

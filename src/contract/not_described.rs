@@ -3,10 +3,14 @@
 use super::{Extracted, Operation};
 
 /// The operations of a route.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Described;
 
 impl Described {
+    pub(super) fn none() -> Self {
+        Self
+    }
+
     pub(super) fn new(_: Operation, _: fn() -> Extracted) -> Self {
         Self
     }

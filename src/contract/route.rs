@@ -51,6 +51,6 @@ impl Operation {
 /// A route without a description.
 impl<S> From<MethodRouter<S>> for Route<S> {
     fn from(methods: MethodRouter<S>) -> Self {
-        Self { methods, described: Described::default() }
+        Self { methods, described: Described::none() }
     }
 }

@@ -7,10 +7,10 @@ mod facade;
 mod nothing;
 
 #[cfg(feature = "metrics")]
-pub(crate) use facade::{
-    cache_lookup, describe, hashes_waiting, lease_held, mail_queue_size, rejected,
-};
+use facade as measured;
 #[cfg(not(feature = "metrics"))]
-pub(crate) use nothing::{
-    cache_lookup, describe, hashes_waiting, lease_held, mail_queue_size, rejected,
-};
+use nothing as measured;
+
+#[cfg(feature = "password")]
+pub(crate) use measured::hashes_waiting;
+pub(crate) use measured::{cache_lookup, describe, lease_held, mail_queue_size, rejected};
