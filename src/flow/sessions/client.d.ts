@@ -35,7 +35,8 @@ export interface Session {
   factors: { method: Factor; at: string }[];
   ip: string | null;
   user_agent: string | null;
-  transport: "cookie" | "bearer";
+  /** `other`: a transport of a newer version of the server. */
+  transport: "cookie" | "bearer" | "other";
 }
 
 export interface Complete {
