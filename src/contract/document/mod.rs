@@ -17,10 +17,11 @@ use self::schemas::Schemas;
 pub(crate) use self::security::Credentials;
 use super::{Described, Extracted, Operation, operation::Credential};
 
-/// The operations of a path.
-#[derive(Default)]
-struct PathOperations<'a> {
-    operations: Vec<(&'a Operation, &'a Extracted, &'a Described)>,
+/// An operation of a path.
+struct PathOperation<'a> {
+    operation: &'a Operation,
+    extracted: &'a Extracted,
+    route: &'a Described,
     /// The values of a parameter, if each has a route of its own.
     values: Vec<&'a str>,
 }
@@ -29,11 +30,10 @@ struct PathOperations<'a> {
 pub(crate) fn document(mount: &str, own: &Credentials, described: &[Described]) -> OpenApi {
     let mut schemas = Schemas::default();
     let mut paths = Paths::new();
-    for (path, PathOperations { operations, values }) in by_path(described) {
-        let parameters = parameters(&path, &values);
-        for (operation, extracted, described) in operations {
-            let written = operations::write(operation, extracted, described, own, &mut schemas);
-            let written = written.parameters(Some(parameters.clone()));
+    for (path, operations) in by_path(described) {
+        for PathOperation { operation, extracted, route, values } in operations {
+            let written = operations::write(operation, extracted, route, own, &mut schemas);
+            let written = written.parameters(Some(parameters(&path, &values)));
             paths.add_path_operation(&path, vec![operations::method(operation)], written);
         }
     }
@@ -50,22 +50,24 @@ pub(crate) fn document(mount: &str, own: &Credentials, described: &[Described]) 
 }
 
 /// Groups operations by path. Routes of several values of a parameter have one path.
-fn by_path(described: &[Described]) -> BTreeMap<String, PathOperations<'_>> {
-    let mut paths: BTreeMap<String, PathOperations<'_>> = BTreeMap::new();
+fn by_path(described: &[Described]) -> BTreeMap<String, Vec<PathOperation<'_>>> {
+    let mut paths: BTreeMap<String, Vec<PathOperation<'_>>> = BTreeMap::new();
     for route in described.iter().filter(|route| !route.operations.is_empty()) {
         let path = match &route.parameter {
             Some((name, value)) => template(&route.path, name, value),
             None => route.path.clone(),
         };
-        let entry = paths.entry(path).or_default();
-        if let Some((_, value)) = &route.parameter
-            && !entry.values.contains(&value.as_str())
-        {
-            entry.values.push(value);
-        }
+        let value = route.parameter.as_ref().map(|(_, value)| value.as_str());
+        let known = paths.entry(path).or_default();
         for (operation, extracted) in &route.operations {
-            if !entry.operations.iter().any(|(known, ..)| known.id == operation.id) {
-                entry.operations.push((operation, extracted, route));
+            match known.iter_mut().find(|known| known.operation.id == operation.id) {
+                Some(known) => known.values.extend(value),
+                None => known.push(PathOperation {
+                    operation,
+                    extracted,
+                    route,
+                    values: Vec::from_iter(value),
+                }),
             }
         }
     }
