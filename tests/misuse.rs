@@ -63,7 +63,7 @@ const PROGRAMS: &[(&str, &str, &[&str])] = &[
         "unchecked_redirect",
         "use authlayer::SignedIn;
          pub fn go(signed_in: SignedIn, next: String) { let _ = signed_in.redirect_to(next); }",
-        &["`String` is not a checked redirect target", "with_return_to"],
+        &["String` is not a checked redirect target", "with_return_to"],
     ),
     (
         "unchecked_redirect_by_reference",

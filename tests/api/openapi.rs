@@ -22,6 +22,7 @@ const ORIGIN: &str = "https://example.com";
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 /// Routes whose bodies have no members.
 const WITHOUT_MEMBERS: &[&str] = &[
+    "createProviderNonce",
     "createRecoveryCodes",
     "createTicket",
     "requestRecovery",
