@@ -17,7 +17,7 @@ use crate::{
     flight::Turn,
     measure,
     model::{Session, SessionId, Transport, User},
-    store::{CacheScope, ReadStart},
+    store::{AccessTokenRow, CacheScope, ReadStart, WithUser},
 };
 
 /// The name of the cache in metrics.
@@ -74,9 +74,9 @@ impl Sessions {
         &self,
         token: &AccessToken,
     ) -> Result<Option<(Arc<AuthenticatedSession>, Timestamp)>, AuthError> {
-        let Some(found) = self.verify(token).await?.valid() else { return Ok(None) };
-        let row = self.store.find_access(token.session).await?;
-        Ok(row.and_then(|own| Some((found, expiry(&own.row, token)?))))
+        let Some(found) = self.store.find_access(token.session).await? else { return Ok(None) };
+        let end = expiry(&found.row, token);
+        Ok(self.judge(found, token, None).await?.valid().zip(end))
     }
 
     /// Fetches a session with its user from the store. Returns `None` if one of them is no longer
@@ -130,9 +130,19 @@ impl Sessions {
         token: &AccessToken,
         began: Option<ReadStart>,
     ) -> Result<TokenVerification, AuthError> {
-        let Some(found) = self.store.find_access(token.session).await? else {
-            return Ok(TokenVerification::Rejected(TokenRejection::Unknown));
-        };
+        match self.store.find_access(token.session).await? {
+            Some(found) => self.judge(found, token, began).await,
+            None => Ok(TokenVerification::Rejected(TokenRejection::Unknown)),
+        }
+    }
+
+    /// Judges a token by the row of its session.
+    async fn judge(
+        &self,
+        found: WithUser<AccessTokenRow>,
+        token: &AccessToken,
+        began: Option<ReadStart>,
+    ) -> Result<TokenVerification, AuthError> {
         let now = self.clock.now();
         if found.row.session.transport == Transport::Other {
             // A newer version may bind its tokens to conditions that are not checked here.

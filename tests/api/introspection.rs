@@ -8,7 +8,10 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Bed, PASSWORD, id_of, on_every_store, sign_up};
+use crate::{
+    passkeys::with_key,
+    support::{Bed, PASSWORD, id_of, on_every_store, sign_up},
+};
 
 /// Sends a form as a service with these headers.
 async fn send(bed: &Bed, headers: &[(&str, &str)], body: &str) -> TestResponse {
@@ -64,6 +67,15 @@ on_every_store! {
         // A cookie holds an access token as well.
         let cookie = client.cookie("auth").unwrap();
         assert_eq!(introspect(bed, &cookie).await["sub"], json!(id));
+    }
+
+    /// A registration verifies nothing.
+    async fn registered_passkey_is_no_method(
+        bed: &Bed, { "introspection": [{ "id": "gateway", "secret": "s:e% c" }] }
+    ) {
+        let (ada, _key) = with_key(bed, "ada@example.com").await;
+        let info = introspect(bed, &ada.cookie("auth").unwrap()).await;
+        assert_eq!(info["amr"], json!(["pwd"]), "{info}");
     }
 
     async fn other_tokens_are_inactive(

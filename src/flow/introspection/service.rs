@@ -165,7 +165,8 @@ fn of_user(user: &User, issued_at: Timestamp) -> TokenInfo {
 /// left out.
 fn methods(session: &Session) -> Vec<&'static str> {
     let mut all = Vec::new();
-    for proof in &session.factors {
+    // A registration verifies nothing.
+    for proof in session.factors.iter().filter(|own| own.is_of(own.method)) {
         let name = match proof.method {
             Factor::Password => "pwd",
             Factor::Passkey | Factor::SecurityKey => "hwk",
