@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use authlayer::{
-    Auth, Oidc, SqliteStore,
+    Auth, EventKind, Oidc, SqliteStore,
     testing::{FakeIdp, Fault, TestApp, TestClient, TestResponse},
 };
 use serde_json::{Value, json};
@@ -37,7 +37,10 @@ async fn assert_refused(world: &World, about: &str, code: &str) {
     let client = world.client();
     let nonce = nonce(world).await;
     let token = world.idp.id_token(&nonce);
+    let watch = &world.bed.bed.watch;
+    let before = watch.count(EventKind::ProviderRefused);
     let refused = send(&client, &token, &nonce).await;
+    assert_eq!(watch.count(EventKind::ProviderRefused), before + 1, "{about}");
     assert_eq!((refused.status.as_u16(), &*refused.code()), (400, code), "{about}");
     assert_eq!(me(&client).await, Value::Null, "{about}");
     assert_eq!(send(&client, &token, &nonce).await.code(), "invalid_state", "{about}: it is used");

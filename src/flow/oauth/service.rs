@@ -28,7 +28,7 @@ use crate::{
     services::Core,
     services::identity::{Known, hint_key},
     services::{Outcome, SignInAttempt, Verified},
-    store::{Challenge, ChallengeKind, SessionTag},
+    store::{Challenge, ChallengeKind, Credential, SessionTag},
 };
 
 const EXCHANGE_LIFE: std::time::Duration = std::time::Duration::from_secs(60);
@@ -147,15 +147,32 @@ impl OAuthService {
     ) -> Result<CallbackOutcome, AuthError> {
         let landing = self.land(callback, signed_in, client.clone()).await;
         if let Err(error) = &landing {
-            let event = self.core.event(EventKind::ProviderRefused).client(&client);
-            self.core.events.record(event.reason(error.kind().code()));
+            self.record_refused(error, &client);
         }
         landing
     }
 
-    async fn land<'a>(
+    pub(super) fn record_refused(&self, error: &AuthError, client: &ClientInfo) {
+        let event = self.core.event(EventKind::ProviderRefused).client(client);
+        self.core.events.record(event.reason(error.kind().code()));
+    }
+
+    /// Completes a sign-in with an identity, which must still be that of the user afterwards.
+    pub(super) async fn sign_in(
         &self,
-        callback: CallbackParams<'a>,
+        attempt: SignInAttempt,
+        upstream: IdpSession,
+        identity: &Credential,
+    ) -> Result<Outcome, AuthError> {
+        let verified = Some(Verified::existing(identity));
+        let attempt = SignInAttempt { upstream: Some(upstream), verified, ..attempt };
+        let outcome = self.core.finish_sign_in(attempt).await?;
+        self.core.is_still(identity, outcome).await
+    }
+
+    async fn land(
+        &self,
+        callback: CallbackParams<'_>,
         signed_in: Option<(&User, &Session)>,
         client: ClientInfo,
     ) -> Result<CallbackOutcome, AuthError> {
@@ -172,10 +189,10 @@ impl OAuthService {
             None => by_query,
         };
         provider.check_issuer(iss).await?;
-        let some = |text: Option<&'_ str>| text.filter(|text| !text.is_empty()).map(str::to_owned);
-        let code = match (some(code), some(error)) {
+        let [code, error] = [code, error].map(|own| own.filter(|text| !text.is_empty()));
+        let code = match (code, error) {
             (Some(code), None) => code,
-            (None, Some(error)) => return Err(refused_by_provider(&error)),
+            (None, Some(error)) => return Err(refused_by_provider(error)),
             _ => return Err(ErrorKind::InvalidState.into()),
         };
         if let Some(session) = ceremony.link.as_ref().or(ceremony.step_up.as_ref()) {
@@ -183,7 +200,7 @@ impl OAuthService {
                 challenge.user_id.as_ref() == Some(&user.id) && own.id.to_string() == *session
             });
             let (_, session) = own.ok_or(ErrorKind::InvalidState)?;
-            let profile = self.profile(&code, &request).await?;
+            let profile = self.profile(code, &request).await?;
             check_step_up(&request, &profile, core.clock.now())?;
             // The provider may have taken long to respond, so the session is checked again.
             let stands = core.sessions.current(session).await?;
@@ -192,7 +209,7 @@ impl OAuthService {
             let (user, session) = (&stands.user, &stands.session);
             return self.finish_on(ceremony, &profile, user, session, &client).await;
         }
-        let mut profile = self.profile(&code, &request).await?;
+        let mut profile = self.profile(code, &request).await?;
         profile.given_name = posted.and_then(|posted| posted.name);
         let known = core.know(provider, &profile, &client).await?;
         self.finish(ceremony, known, profile, client).await
@@ -230,10 +247,7 @@ impl OAuthService {
             return Ok(CallbackOutcome::Native { code, redirect_to });
         }
         let attempt = SignInAttempt::new(known.user, proof, ceremony.delivery, client);
-        let verified = Some(Verified::existing(&known.identity));
-        let attempt = SignInAttempt { upstream: Some(upstream), verified, ..attempt };
-        let outcome = core.finish_sign_in(attempt).await?;
-        let outcome = core.is_still(&known.identity, outcome).await?;
+        let outcome = self.sign_in(attempt, upstream, &known.identity).await?;
         if let (Outcome::Complete(complete), Some(token)) = (&outcome, &profile.id_token) {
             self.keep_hint(&complete.1.session, token).await;
         }
@@ -310,10 +324,7 @@ impl OAuthService {
         let is_persistent = waiting.is_persistent.unwrap_or(true);
         let delivery = TokenDelivery { transport: Transport::Bearer, is_persistent };
         let attempt = SignInAttempt::new(user, waiting.proof, delivery, client);
-        let verified = Some(Verified::existing(&identity));
-        let attempt = SignInAttempt { upstream: Some(waiting.upstream), verified, ..attempt };
-        let outcome = core.finish_sign_in(attempt).await?;
-        core.is_still(&identity, outcome).await
+        self.sign_in(attempt, waiting.upstream, &identity).await
     }
 }
 

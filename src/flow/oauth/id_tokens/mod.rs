@@ -21,7 +21,7 @@ use crate::{
     },
     error::{AuthError, ErrorKind},
     model::ClientInfo,
-    services::{Outcome, SignInAttempt, SignInOptions, Verified},
+    services::{Outcome, SignInAttempt, SignInOptions},
     store::{Challenge, ChallengeKind},
 };
 
@@ -137,10 +137,22 @@ impl OAuthService {
         sign_in: IdTokenSignIn<'_>,
         client: ClientInfo,
     ) -> Result<Outcome, AuthError> {
-        let core = &self.core;
         if !self.provider.accepts_id_tokens() {
             return Err(ErrorKind::NotFound.into());
         }
+        let signed_in = self.by_id_token(sign_in, client.clone()).await;
+        if let Err(error) = &signed_in {
+            self.record_refused(error, &client);
+        }
+        signed_in
+    }
+
+    async fn by_id_token(
+        &self,
+        sign_in: IdTokenSignIn<'_>,
+        client: ClientInfo,
+    ) -> Result<Outcome, AuthError> {
+        let core = &self.core;
         let delivery = sign_in.options.delivery(core)?;
         self.take_nonce(sign_in.nonce).await?;
         let mut profile = self.provider.verify_id_token(sign_in.id_token, sign_in.nonce).await?;
@@ -148,12 +160,9 @@ impl OAuthService {
         profile.given_name = sign_in.display_name.map(ToOwned::to_owned);
         let known = core.know(&self.provider, &profile, &client).await?;
         let proof = proof_of(&profile, whole_millis(core.clock.now()));
-        let verified = Some(Verified::existing(&known.identity));
-        let upstream = Some(self.provider.upstream(&profile));
+        let upstream = self.provider.upstream(&profile);
         let attempt = SignInAttempt::new(known.user, proof, delivery, client);
-        let attempt = SignInAttempt { upstream, verified, ..attempt };
-        let outcome = core.finish_sign_in(attempt).await?;
-        core.is_still(&known.identity, outcome).await
+        self.sign_in(attempt, upstream, &known.identity).await
     }
 
     async fn take_nonce(&self, nonce: &str) -> Result<(), AuthError> {
