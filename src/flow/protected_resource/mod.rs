@@ -19,7 +19,7 @@ use self::service::Document;
 pub use service::ProtectedResourceService;
 
 use super::Flow;
-use crate::{config::ConfigError, registry::Registry, services::ResourceMetadata};
+use crate::{config::ConfigError, origin::Origins, registry::Registry, services::ResourceMetadata};
 
 /// The path of the metadata, before the path of the resource (RFC 9728 §3.1).
 const WELL_KNOWN: &str = "oauth-protected-resource";
@@ -99,19 +99,16 @@ impl Flow for ProtectedResource {
     }
 }
 
-/// Returns origin and path of a URL, if it is allowed.
+/// Returns origin and path of a URL, if it is allowed. The path is a route, so no segment of it may
+/// be a parameter.
 fn split(url: &str) -> Option<(&str, &str)> {
-    let (scheme, rest) = url.split_once("://")?;
-    let end = rest.find('/').unwrap_or(rest.len());
-    let (authority, path) = rest.split_at_checked(end)?;
-    let host = match authority.rsplit_once(':') {
-        Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => host,
-        _ => authority,
-    };
-    let is_secure = scheme == "https" || scheme == "http" && crate::origin::is_loopback(host);
+    let start = url.find("://")? + 3;
+    let end = url.get(start..)?.find('/').map_or(url.len(), |at| start + at);
+    let (origin, path) = url.split_at_checked(end)?;
     let is_plain = |b: u8| b.is_ascii_graphic() && !b"?#\\@\"{}".contains(&b);
-    let is_url = is_secure && !host.is_empty() && rest.bytes().all(is_plain);
-    is_url.then(|| url.split_at_checked(url.len() - path.len()))?
+    let is_route = !path.split('/').any(|segment| segment.starts_with([':', '*']));
+    let is_allowed = path.bytes().all(is_plain) && is_route && Origins::parse([origin]).is_ok();
+    is_allowed.then_some((origin, path))
 }
 
 #[cfg(test)]
@@ -131,6 +128,8 @@ mod tests {
             ("https:///mcp", None),
             ("https://api.example.com/{id}", None),
             ("https://api.example.com/a b", None),
+            ("https://api.example.com/:id", None),
+            ("https://api.example.com/a/*rest", None),
             ("/mcp", None),
         ] {
             assert_eq!(split(url), parts, "{url}");
