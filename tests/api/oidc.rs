@@ -393,6 +393,25 @@ with_providers! {
         assert_eq!(other.post("/auth/sign-out", json!({})).await.status, 204, "only on request");
     }
 
+    /// A process of an earlier version wrote the session.
+    async fn back_channel_logout_revokes_sessions_without_stored_tags(world: &World) {
+        let jane = assert_accepted(world, None).await;
+        for sql in [
+            "CREATE TABLE earlier AS SELECT * FROM auth_sessions",
+            "DELETE FROM auth_sessions",
+            "UPDATE earlier SET tags = NULL",
+            "INSERT INTO auth_sessions SELECT * FROM earlier",
+            "DROP TABLE earlier",
+        ] {
+            world.bed.run(sql).await;
+        }
+        assert_ne!(me(&jane).await, Value::Null);
+        let token = world.idp.logout_token(&json!({ "sub": "248289761001", "sid": "session-1" }));
+        assert_eq!(back_channel_logout(world, &token).await.status, 200);
+        assert_eq!(me(&jane).await, Value::Null);
+        assert_eq!(world.bed.text("SELECT CAST(COUNT(*) AS TEXT) FROM auth_tags").await, "0");
+    }
+
     /// `-rp-backchannel-rpinitlogout`, OA-36
     async fn back_channel_logout_revokes_sessions_of_the_provider(world: &World) {
         let here = assert_accepted(world, None).await;

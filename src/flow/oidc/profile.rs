@@ -54,7 +54,8 @@ pub(super) fn profile(options: &Oidc, signed: &Claims, more: &More) -> ProviderP
         proved_at,
         is_multi_factor: options.trust_second_factor && has_multi_factor(options, signed),
         session: own("sid"),
-        issuer: None,
+        // The issuer of a tenant.
+        issuer: own("iss").filter(|iss| *iss != options.issuer),
         id_token: None,
     }
 }

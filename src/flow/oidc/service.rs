@@ -112,21 +112,12 @@ impl OidcProvider {
         Ok(More::Claims(claims))
     }
 
-    /// Returns the profile of valid claims, if the user has the required ones.
-    async fn profile(
-        &self,
-        claims: &Claims,
-        more: &More,
-    ) -> Result<ProviderProfile, ProviderError> {
-        if !self.options.has_required_claims(claims) {
-            return Err(ProviderError::denied());
+    /// Returns the claims of a valid ID token, if the user has the required ones.
+    fn permitted(&self, claims: Claims) -> Result<Claims, ProviderError> {
+        match self.options.has_required_claims(&claims) {
+            true => Ok(claims),
+            false => Err(ProviderError::denied()),
         }
-        let mut profile = profile(&self.options, claims, more);
-        let known = self.cache.get(self.clock.now()).await?;
-        if tenants::is_template(&known.metadata.issuer) {
-            profile.issuer = text(claims, "iss").map(ToOwned::to_owned);
-        }
-        Ok(profile)
     }
 
     /// Verifies the signed response of UserInfo. Issuer and audience are checked if present.
@@ -223,14 +214,14 @@ impl Provider for OidcProvider {
         let claims = self.checked(|known| {
             verify::verify(&options, known, &tokens, &request.nonce, self.clock.now())
         });
-        let claims = claims.await?.valid().map_err(trouble)?;
+        let claims = self.permitted(claims.await?.valid().map_err(trouble)?)?;
         let subject = text(&claims, "sub").unwrap_or_default();
         let url = known.metadata.userinfo_endpoint.as_ref().filter(|_| self.options.user_info);
         let more = match url {
             Some(url) => self.more(url, &tokens, subject).await?,
             None => More::None,
         };
-        let mut profile = self.profile(&claims, &more).await?;
+        let mut profile = profile(&self.options, &claims, &more);
         if request.step_up.is_some() {
             profile.proved_at = auth_time(&claims);
         }
@@ -254,7 +245,7 @@ impl Provider for OidcProvider {
         let (options, now) = (&self.options, self.clock.now());
         let claims = self.checked(|known| verify::verify_native(options, known, token, nonce, now));
         let claims = claims.await?.valid().map_err(ProviderError::invalid_id_token)?;
-        self.profile(&claims, &More::None).await.map(Some)
+        Ok(Some(profile(&self.options, &self.permitted(claims)?, &More::None)))
     }
 
     async fn end_session_url(

@@ -36,20 +36,22 @@ pub(super) fn is_issuer(options: &Oidc, metadata_issuer: &str, iss: &str) -> boo
     }
 }
 
-/// Checks that the issuer of an ID token is that of its own tenant, if there are several.
+/// Checks that an ID token is of an allowed tenant, and that its issuer is that of this tenant if
+/// there are several.
 pub(super) fn check_tenant(
     options: &Oidc,
     metadata_issuer: &str,
     claims: &Claims,
 ) -> Result<(), &'static str> {
-    if !is_template(metadata_issuer) {
+    if options.tenants.is_empty() {
         return Ok(());
     }
     let tenant = text(claims, "tid").ok_or("tid is missing")?;
     if !options.tenants.iter().any(|own| own == tenant) {
         return Err("tid is a tenant that is not in .tenants(…)");
     }
-    match text(claims, "iss") == Some(&of_tenant(metadata_issuer, tenant)) {
+    let is_own = || text(claims, "iss") == Some(&of_tenant(metadata_issuer, tenant));
+    match !is_template(metadata_issuer) || is_own() {
         true => Ok(()),
         false => Err("iss is the issuer of another tenant than tid"),
     }
@@ -104,6 +106,13 @@ mod tests {
         );
         assert!(!is_issuer(&options, TEMPLATE, TEMPLATE) && !is_issuer(&options, TEMPLATE, COMMON));
         assert!(is_issuer(&options, COMMON, COMMON) && !is_issuer(&options, COMMON, &of("a")));
-        assert!(check_tenant(&options, COMMON, &Claims::new()).is_ok());
+        let of_one = |tid: &str| {
+            let claims = json!({ "tid": tid, "iss": COMMON });
+            check_tenant(&options, COMMON, claims.as_object().unwrap()).is_ok()
+        };
+        assert!(of_one("a") && !of_one("c"), "tenants count without a template too");
+        assert!(check_tenant(&options, COMMON, &Claims::new()).is_err());
+        let without = Oidc::new("id", COMMON, "client");
+        assert!(check_tenant(&without, COMMON, &Claims::new()).is_ok());
     }
 }
