@@ -1,6 +1,6 @@
 //! Judges a request on behalf of a proxy that asks before it forwards the request.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, sync::Arc};
 
 use axum::extract::ConnectInfo;
 use http::{HeaderName, request::Parts};
@@ -13,18 +13,17 @@ const FORWARDED_METHOD: HeaderName = HeaderName::from_static("x-forwarded-method
 
 /// Returns the user of the request that a proxy asks about, if a guard with this rule accepts the
 /// request. The session is not refreshed, since the response does not reach the browser.
-pub(crate) async fn judge(parts: &Parts, rule: &Rule) -> Result<AuthUser, AuthError> {
-    let core = Context::of(parts)?.core();
+pub(crate) async fn judge(mut parts: Parts, rule: &Rule) -> Result<AuthUser, AuthError> {
+    let core = Arc::clone(Context::of(&parts)?.core());
     let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
     let peer = peer.map(|ConnectInfo(address)| address.ip().to_canonical());
     let method = match core.proxies.trusts(peer) {
-        true => said_by_proxy(parts),
+        true => said_by_proxy(&parts),
         false => ForwardedMethod::Unsaid,
     };
-    let credential = Credential::forwarded(core, &parts.headers, method);
-    let mut asked = parts.clone();
-    asked.extensions.insert(Context::with(core, credential));
-    admit::admit(&asked, rule.wants_proof(), rule, false).await
+    let credential = Credential::forwarded(&core, &parts.headers, method);
+    parts.extensions.insert(Context::with(&core, credential));
+    admit::admit(&parts, rule.wants_proof(), rule, false).await
 }
 
 /// Only `GET` and `HEAD`, stated once, are safe.

@@ -45,7 +45,7 @@ const AUTHORIZE: Operation =
         .errors_in_header();
 
 async fn any(State(service): State<ForwardAuthService>, parts: Parts) -> Response {
-    judge(&service, None, &parts).await
+    judge(&service, None, parts).await
 }
 
 const AUTHORIZE_BY_RULE: Operation =
@@ -61,12 +61,12 @@ async fn by_rule(
     parts: Parts,
 ) -> Response {
     match rule {
-        Ok(Path(rule)) => judge(&service, Some(&rule), &parts).await,
+        Ok(Path(rule)) => judge(&service, Some(&rule), parts).await,
         Err(_) => AuthError::from(ErrorKind::NotFound).into_response(),
     }
 }
 
-async fn judge(service: &ForwardAuthService, rule: Option<&str>, parts: &Parts) -> Response {
+async fn judge(service: &ForwardAuthService, rule: Option<&str>, parts: Parts) -> Response {
     let Some(rule) = service.rule(rule) else {
         return AuthError::from(ErrorKind::NotFound).into_response();
     };
