@@ -3,7 +3,6 @@
 use utoipa::openapi::OpenApi as Document;
 
 use super::Auth;
-use crate::services::OpenApiDocument;
 
 impl Auth {
     /// Returns the OpenAPI 3.1 document of the routes in [`Auth::router`]: those of the registered
@@ -23,7 +22,6 @@ impl Auth {
     /// }
     /// ```
     pub fn openapi(&self) -> Document {
-        let document = self.core.offered::<OpenApiDocument>();
-        document.map(|own| own.document.clone()).unwrap_or_default()
+        self.core.openapi()
     }
 }

@@ -1,18 +1,38 @@
 //! The OpenAPI document.
 
-use std::sync::Arc;
+use std::sync::OnceLock;
 
+use axum::body::Bytes;
 use utoipa::openapi::OpenApi as Document;
 
-/// The document of the registered routes, and its JSON.
+use super::Core;
+
+/// The document of the registered routes.
 pub(crate) struct OpenApiDocument {
-    pub(crate) document: Document,
-    pub(crate) json: Arc<[u8]>,
+    document: Document,
+    json: OnceLock<Bytes>,
 }
 
 impl OpenApiDocument {
     pub(crate) fn new(document: Document) -> Self {
-        let json = serde_json::to_vec(&document).unwrap_or_default().into();
-        Self { document, json }
+        Self { document, json: OnceLock::new() }
+    }
+
+    /// Returns the document as JSON, which is written once.
+    fn json(&self) -> Bytes {
+        let write = || serde_json::to_vec(&self.document).unwrap_or_default().into();
+        self.json.get_or_init(write).clone()
+    }
+}
+
+impl Core {
+    /// Returns the OpenAPI document.
+    pub(crate) fn openapi(&self) -> Document {
+        self.offered::<OpenApiDocument>().map(|own| own.document.clone()).unwrap_or_default()
+    }
+
+    /// Returns the OpenAPI document as JSON.
+    pub(crate) fn openapi_json(&self) -> Bytes {
+        self.offered::<OpenApiDocument>().map(OpenApiDocument::json).unwrap_or_default()
     }
 }

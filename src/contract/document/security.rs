@@ -57,15 +57,11 @@ pub(super) fn requirements(
     extracted: &Extracted,
     own: &Credentials,
 ) -> Vec<SecurityRequirement> {
-    if operation.credential == Credential::Basic {
-        return vec![SecurityRequirement::new::<_, [&str; 0], _>(BASIC, [])];
-    }
     let is_optional = extracted.access == Access::Public;
     let names: &[&str] = match operation.credential {
-        Credential::Extracted | Credential::Basic if is_optional => &[],
-        Credential::Extracted | Credential::Basic | Credential::OptionalSession => {
-            &[COOKIE, BEARER]
-        }
+        Credential::Basic => return vec![SecurityRequirement::new::<_, [&str; 0], _>(BASIC, [])],
+        Credential::Extracted if is_optional => &[],
+        Credential::Extracted | Credential::OptionalSession => &[COOKIE, BEARER],
         Credential::RefreshToken => &[REFRESH],
         Credential::AnyToken => &[COOKIE, REFRESH, BEARER],
         Credential::Challenge => &[PENDING, COOKIE, BEARER],

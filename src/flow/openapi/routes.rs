@@ -22,5 +22,5 @@ const GET_DOCUMENT: Operation = Operation::get("getOpenApi", "Returns this docum
 async fn document(
     State(service): State<OpenApiService>,
 ) -> ([(HeaderName, HeaderValue); 1], Bytes) {
-    ([JSON], Bytes::from_owner(service.json()))
+    ([JSON], service.core.openapi_json())
 }

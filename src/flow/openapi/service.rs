@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use utoipa::openapi::OpenApi as Document;
 
-use crate::services::{Core, OpenApiDocument};
+use crate::services::Core;
 
 /// Returns the OpenAPI document.
 #[derive(Clone, Debug)]
@@ -16,12 +16,6 @@ impl OpenApiService {
     /// Returns the document of the registered routes, as [`Auth::openapi`](crate::Auth::openapi)
     /// does.
     pub fn document(&self) -> Document {
-        let document = self.core.offered::<OpenApiDocument>();
-        document.map(|own| own.document.clone()).unwrap_or_default()
-    }
-
-    /// Returns the document as JSON.
-    pub(super) fn json(&self) -> Arc<[u8]> {
-        self.core.offered::<OpenApiDocument>().map(|own| Arc::clone(&own.json)).unwrap_or_default()
+        self.core.openapi()
     }
 }
