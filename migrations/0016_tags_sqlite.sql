@@ -32,6 +32,22 @@ CREATE TRIGGER auth_session_untagged AFTER DELETE ON auth_sessions WHEN OLD.tags
     DELETE FROM auth_tags WHERE tag IN (SELECT value FROM json_each(OLD.tags)) AND owner = OLD.id;
 END;
 
+-- Processes of earlier versions write the columns of the provider alone.
+CREATE TRIGGER auth_session_of_provider_tagged AFTER INSERT ON auth_sessions
+    WHEN NEW.tags IS NULL AND NEW.upstream_provider IS NOT NULL BEGIN
+    INSERT INTO auth_tags (tag, owner) SELECT value, NEW.id FROM json_each(json_array(
+        'oauth/' || NEW.upstream_provider || '/subject/' || NEW.upstream_subject,
+        'oauth/' || NEW.upstream_provider || '/session/' || NEW.upstream_session))
+        WHERE value IS NOT NULL ON CONFLICT (tag, owner) DO NOTHING;
+END;
+
+CREATE TRIGGER auth_session_of_provider_untagged AFTER DELETE ON auth_sessions
+    WHEN OLD.tags IS NULL AND OLD.upstream_provider IS NOT NULL BEGIN
+    DELETE FROM auth_tags WHERE owner = OLD.id AND tag IN (
+        'oauth/' || OLD.upstream_provider || '/subject/' || OLD.upstream_subject,
+        'oauth/' || OLD.upstream_provider || '/session/' || OLD.upstream_session);
+END;
+
 -- Pending sign-ins and sign-ups, and sign-ins of native applications.
 CREATE TRIGGER auth_challenge_tagged AFTER INSERT ON auth_challenges
     WHEN NEW.kind IN ('sign_in', 'sign_up', 'exchange') BEGIN

@@ -38,7 +38,10 @@ impl SessionTag {
     /// let program = SessionTag::new("device_grant", "tv-app");
     /// ```
     pub fn new(flow: &str, value: &str) -> Self {
-        let text = match flow.chars().all(is_name) && flow.len() + value.len() < MAX_LEN {
+        // The trigger of PostgreSQL replaces NUL in JSON.
+        let is_kept = !value.contains('\0') && !value.contains("\\u0000");
+        let is_name = flow.chars().all(is_name) && flow.len() + value.len() < MAX_LEN;
+        let text = match is_name && is_kept {
             true => format!("{flow}/{value}"),
             false => {
                 let both = format!("{}/{flow}/{value}", flow.len());

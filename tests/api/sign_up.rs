@@ -4,7 +4,10 @@ use authlayer::EventKind;
 use serde_json::json;
 use tokio::task::JoinSet;
 
-use crate::support::{PASSWORD, on_every_store, sign_in, sign_up};
+use crate::{
+    codes::last_code,
+    support::{PASSWORD, on_every_store, sign_in, sign_up},
+};
 
 on_every_store! {
     /// The main use case: sign up, request a guarded route, sign out, sign in again.
@@ -40,6 +43,18 @@ on_every_store! {
         assert_eq!(bed.bed.watch.count(EventKind::SignedUp), 1);
         assert_eq!(bed.bed.watch.count(EventKind::SignedIn), 2);
         assert_eq!(bed.bed.watch.count(EventKind::SignedOut), 1);
+    }
+
+    /// The metadata waits in a challenge, and JSON of PostgreSQL cannot have NUL.
+    async fn metadata_of_a_pending_sign_up_may_have_any_text(bed: &Bed, { "verify_email": true }) {
+        let client = bed.client();
+        let metadata = json!({ "tags": ["\u{0}", "\\u0000", "\u{1}"] });
+        let body = json!({ "email": "ada@example.com", "password": PASSWORD, "user_metadata": metadata });
+        let pending = client.post("/auth/sign-up", &body).await;
+        assert_eq!(pending.status, 202, "{}", pending.json());
+        let code = last_code(bed, "ada@example.com").await;
+        let done = client.post("/auth/verify", json!({ "code": code })).await;
+        assert_eq!(done.json()["user"]["user_metadata"], metadata, "{}", done.json());
     }
 
     /// CR-07, CR-08
