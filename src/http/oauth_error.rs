@@ -7,7 +7,10 @@ use axum::{
 use http::{HeaderValue, StatusCode, header};
 use serde_json::json;
 
-use super::reply::{NO_STORE, NOSNIFF};
+use super::{
+    problem,
+    reply::{NO_STORE, NOSNIFF},
+};
 use crate::error::{AuthError, ErrorKind};
 
 /// An error for an OAuth client.
@@ -33,7 +36,7 @@ impl OAuthError {
 }
 
 impl From<AuthError> for OAuthError {
-    /// Errors of the request are `invalid_request`, with their status. Its cause is logged.
+    /// Errors of the request are `invalid_request`, with their status.
     fn from(error: AuthError) -> Self {
         let kind = error.kind();
         let code = match kind {
@@ -42,13 +45,8 @@ impl From<AuthError> for OAuthError {
             _ if kind.status().is_server_error() => "server_error",
             _ => "invalid_request",
         };
-        if kind.status().is_server_error() {
-            let cause = std::error::Error::source(&error).map(ToString::to_string);
-            tracing::error!(code = kind.code(), cause, "a request of an OAuth client failed");
-        }
-        let wait = error.extensions().iter().find(|(name, _)| *name == "retry_after");
-        let wait = wait.and_then(|(_, seconds)| seconds.as_u64());
-        let retry_after = wait.or_else(|| (kind == ErrorKind::Unavailable).then_some(1));
+        problem::report(&error);
+        let retry_after = problem::retry_after(&error);
         Self { status: kind.status(), code, basic: false, retry_after }
     }
 }

@@ -18,11 +18,7 @@ const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json"
 impl IntoResponse for AuthError {
     fn into_response(self) -> Response {
         let kind = self.kind();
-        measure::rejected(kind.code());
-        if kind.status().is_server_error() && !self.is_logged() {
-            let cause = std::error::Error::source(&self).map(with_sources);
-            tracing::error!(code = kind.code(), cause, "a request failed");
-        }
+        report(&self);
         let mut body = Map::new();
         body.insert("type".to_owned(), Value::from(format!("urn:authlayer:error:{}", kind.code())));
         body.insert("title".to_owned(), Value::from(kind.title()));
@@ -45,16 +41,29 @@ impl IntoResponse for AuthError {
         } else if kind.status() == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
-        if let Some((_, seconds)) =
-            self.extensions().iter().find(|(name, _)| *name == "retry_after")
-            && let Some(seconds) = seconds.as_u64()
-        {
+        if let Some(seconds) = retry_after(&self) {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-        }
-        if kind == ErrorKind::Unavailable {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
         response.extensions_mut().insert(self);
         response
     }
+}
+
+/// Measures an error that is sent to a client, and logs its cause if it is one of the server.
+pub(super) fn report(error: &AuthError) {
+    let kind = error.kind();
+    measure::rejected(kind.code());
+    if kind.status().is_server_error() && !error.is_logged() {
+        let cause = std::error::Error::source(error).map(with_sources);
+        tracing::error!(code = kind.code(), cause, "a request failed");
+    }
+}
+
+/// Returns after how many seconds a client may repeat its request.
+pub(super) fn retry_after(error: &AuthError) -> Option<u64> {
+    if error.kind() == ErrorKind::Unavailable {
+        return Some(1);
+    }
+    let seconds = error.extensions().iter().find(|(name, _)| *name == "retry_after");
+    seconds.and_then(|(_, seconds)| seconds.as_u64())
 }
