@@ -6,7 +6,6 @@ use std::{
     future::{self, Future},
     pin::{Pin, pin},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    task::Poll,
     time::Duration,
 };
 
@@ -253,11 +252,12 @@ impl Queued<'_> {
         attempt: &impl Fn() -> Delivering,
     ) -> Result<(), Failure> {
         let mut first = pin!(self.attempt(attempt, false));
-        if !custody.is_stored()
-            && let Poll::Ready(outcome) =
-                future::poll_fn(|cx| Poll::Ready(first.as_mut().poll(cx))).await
-        {
-            return outcome;
+        if !custody.is_stored() {
+            tokio::select! {
+                biased;
+                outcome = &mut first => return outcome,
+                () = future::ready(()) => {}
+            }
         }
         tokio::join!(first, self.store(custody)).0
     }

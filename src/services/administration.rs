@@ -10,7 +10,7 @@ use crate::{
     error::{AuthError, ErrorKind},
     event::EventKind,
     mail::{MessageKind, Occasion},
-    model::{CredentialTag, SessionId, User, UserId},
+    model::{CredentialTag, User, UserId},
     session::{AuthUser, Sessions},
     store::{AccountWrites, Applied, ChallengeKind, EndSessions, Remove, Unmet},
     users::{NewUser, UserFactor, Users},
@@ -106,19 +106,24 @@ impl Users {
         let hash =
             core.settable_passwords()?.hash_new(&turn, password, PasswordOf::Existing(&user));
         let credential = password_credential(id, &hash.await?, whole_millis(core.clock.now()))?;
+        let notice = core.notice(&user, MessageKind::PasswordChanged, Occasion::default());
+        let mails = notice.rows();
         let write = |own: &User| {
             Some(AccountWrites {
                 password: Some(credential.clone()),
                 end: EndSessions::All,
                 end_challenges: true,
+                mails: mails.clone(),
                 ..AccountWrites::new(own.clone())
             })
         };
-        let Applied::Done(user) = core.users.apply(id, &write).await? else {
-            return Err(ErrorKind::NotFound.into());
+        let user = match core.users.apply(id, &write).await? {
+            Applied::Done(user) => user,
+            Applied::Unknown => return Err(ErrorKind::NotFound.into()),
+            _ => return Err(ErrorKind::Unavailable.into()),
         };
         self.record(core.event(EventKind::PasswordChanged), id);
-        core.notify(&user, MessageKind::PasswordChanged, Occasion::default());
+        notice.send();
         core.limits.forget_password(password_account(&user)).await;
         Ok(())
     }
@@ -164,6 +169,9 @@ impl Users {
         let (credential, own) = found.ok_or(ErrorKind::NotFound)?;
         let Removal { dependents, .. } =
             core.factor_removal(&user, None, credential, own.kind).await?;
+        let about = Occasion::default().what(own.described());
+        let notice = core.notice(&user, MessageKind::FactorRemoved, about);
+        let mails = notice.rows();
         let write = |user: &User| {
             Some(AccountWrites {
                 remove: Remove::One {
@@ -175,24 +183,23 @@ impl Users {
                 end: EndSessions::OfCredential {
                     factor: own.kind.as_str(),
                     tag: CredentialTag::of(&credential.id).to_text(),
-                    // The id of no session.
-                    except: SessionId::from_bytes([0; 16]),
+                    except: None,
                 },
                 end_challenges_of: Some(ChallengeKind::TrustedDevice),
+                mails: mails.clone(),
                 ..AccountWrites::new(user.clone())
             })
         };
-        let user = match core.users.apply(id, &write).await? {
-            Applied::Done(user) => user,
+        match core.users.apply(id, &write).await? {
+            Applied::Done(_) => {}
             Applied::Unmet(Unmet::Removal) | Applied::Unknown => {
                 return Err(ErrorKind::NotFound.into());
             }
             _ => return Err(ErrorKind::Unavailable.into()),
-        };
+        }
         let event = core.event(EventKind::FactorRemovedByAdministrator);
         self.record(event.with("factor", own.kind.as_str()), id);
-        let about = Occasion::default().what(own.described());
-        core.notify(&user, MessageKind::FactorRemoved, about);
+        notice.send();
         Ok(())
     }
 }

@@ -76,7 +76,7 @@ impl Core {
             Some(session) => EndSessions::OfCredential {
                 factor: factor.as_str(),
                 tag: CredentialTag::of(&credential.id).to_text(),
-                except: session.id,
+                except: Some(session.id),
             },
             None => EndSessions::All,
         };

@@ -73,7 +73,7 @@ impl Users {
         let Some(email) = user.email.clone() else { return Ok(user) };
         let link = core.password_link(&user, &email, true, place)?;
         core.store_challenge(&link.challenge).await?;
-        link.place.send(&link.letter)?;
+        link.place.send_stored(&link.letter, Some(&user.id))?;
         self.record(core.event(EventKind::UserInvited), &user.id);
         Ok(user)
     }
@@ -102,7 +102,7 @@ impl Users {
             true => core.replace_invitation(&user, &email, &link.challenge).await?,
             false => drop(core.store_challenge(&link.challenge).await?),
         }
-        link.place.send(&link.letter)?;
+        link.place.send_stored(&link.letter, Some(&user.id))?;
         self.record(core.event(EventKind::PasswordResetRequested), id);
         Ok(())
     }
@@ -154,8 +154,8 @@ impl Core {
         // The client of the request is that of the administrator.
         let about = Occasion::default().at(now);
         let locale = user.user_metadata.get("locale").and_then(Value::as_str);
-        let letter = MailContent::new(kind, to.clone()).with_link(link, minutes).about(about);
-        Ok(PasswordLink { challenge, letter: letter.in_language(locale), place })
+        let letter = MailContent::new(kind, to.clone()).with_token_link(link, minutes, &handle);
+        Ok(PasswordLink { challenge, letter: letter.about(about).in_language(locale), place })
     }
 
     /// Returns whether a user has an invitation and no password.

@@ -58,6 +58,8 @@ impl Core {
             }
             return Ok(());
         };
+        // Without a place, the message is due again when its lease ends.
+        let Ok(place) = outbox.place() else { return Ok(()) };
         letter.words = self.words_of(letter.kind);
         if let Some(link) = letter.challenge.take() {
             match self.with_new_link(mails, &mail, &link, letter.clone()).await? {
@@ -65,10 +67,7 @@ impl Core {
                 None => return self.without_link(mails, &mail, &letter).await,
             }
         }
-        // Without a place, the message is due again when its lease ends.
-        if let Ok(place) = outbox.place() {
-            place.resume(&letter, mail);
-        }
+        place.resume(&letter, mail);
         Ok(())
     }
 

@@ -101,24 +101,12 @@ pub trait AccountStore: Sealed + Send + Sync + 'static {
         edit: EditFn<'_>,
         credential: Option<&Credential>,
     ) -> Result<EditOutcome, StoreError> {
-        self.edit_user_keeping(id, edit, credential, None).await
+        self.edit_completing(id, edit, credential, None, &|_, _| ()).await
     }
 
-    /// Like [`edit_user`](Self::edit_user). If the user passes the rule of `remaining` before and not
-    /// after, the other user must still pass it. A new email address ends links, codes and pending
-    /// changes.
-    async fn edit_user_keeping(
-        &self,
-        id: &UserId,
-        edit: EditFn<'_>,
-        credential: Option<&Credential>,
-        remaining: Option<&Remaining>,
-    ) -> Result<EditOutcome, StoreError> {
-        self.edit_completing(id, edit, credential, remaining, &|_, _| ()).await
-    }
-
-    /// Like [`edit_user_keeping`](Self::edit_user_keeping), and completes the writes before they are
-    /// applied.
+    /// Like [`edit_user`](Self::edit_user), and completes the writes before they are applied. If the
+    /// user passes the rule of `remaining` before and not after, the other user must still pass it. A
+    /// new email address ends links, codes and pending changes.
     async fn edit_completing(
         &self,
         id: &UserId,
@@ -155,6 +143,17 @@ pub trait AccountStore: Sealed + Send + Sync + 'static {
     /// Deletes a user with all credentials, sessions and challenges. Returns whether the user
     /// existed.
     async fn delete_user(&self, id: &UserId) -> Result<bool, StoreError>;
+
+    /// Adds to the condition of a change of a user what this storage adds to the users of another
+    /// one.
+    async fn complete_condition(
+        &self,
+        condition: Remaining,
+        changed: &UserId,
+    ) -> Result<Remaining, StoreError> {
+        let _ = changed;
+        Ok(condition)
+    }
 
     /// Like [`delete_user`](Self::delete_user), if the other user still passes the rule of `remaining`.
     /// Where users are not in this database, the condition is not checked again.

@@ -151,14 +151,14 @@ pub enum EndSessions {
         /// The session to retain.
         except: SessionId,
     },
-    /// Those on which a credential was verified, except for one.
+    /// Those on which a credential was verified, except for one if given.
     OfCredential {
         /// The name of its factor.
         factor: &'static str,
         /// Identifies the credential, as proofs store it.
         tag: String,
         /// The session to retain.
-        except: SessionId,
+        except: Option<SessionId>,
     },
     /// All of them.
     All,

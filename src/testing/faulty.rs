@@ -219,6 +219,7 @@ faulty! {
         async fn edit_completing(&self, id: &UserId, edit: EditFn<'_>, credential: Option<&Credential>, remaining: Option<&Remaining>, complete: CompleteFn<'_>) -> EditOutcome;
         async fn delete_user(&self, id: &UserId) -> bool;
         async fn delete_user_keeping(&self, id: &UserId, remaining: Option<&Remaining>) -> DeleteOutcome;
+        async fn complete_condition(&self, condition: Remaining, changed: &UserId) -> Remaining;
         async fn search_users(&self, search: &UserSearch<'_>, at_most: u32) -> Vec<User>;
         async fn count_users(&self, filter: &UserFilter) -> Option<u64>;
         async fn list_users(&self, after: Option<&UserId>, at_most: u32) -> Vec<User>;

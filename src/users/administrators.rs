@@ -9,7 +9,7 @@ use super::{UserQuery, Users, administrator_rule::Administrators};
 use crate::{
     error::{AuthError, ErrorKind},
     model::{Rule, User, UserId, UserStatus},
-    store::{DeleteOutcome, EditFn, EditOutcome, Remaining},
+    store::{CompleteFn, DeleteOutcome, EditFn, EditOutcome, Remaining},
 };
 
 /// The maximum number of attempts of an act while other administrators change too.
@@ -36,8 +36,19 @@ impl Users {
             return Ok(None);
         }
         let other = self.other_administrator(administrators, id).await?;
-        let user = other.ok_or(ErrorKind::LastAdmin)?;
-        Ok(Some(Remaining { user, passes: Arc::clone(&administrators.passes) }))
+        let other = other.ok_or(ErrorKind::LastAdmin)?;
+        self.condition(administrators, other, id).await.map(Some)
+    }
+
+    /// Returns the condition that an administrator remains when a user changes.
+    async fn condition(
+        &self,
+        administrators: &Administrators,
+        user: UserId,
+        changed: &UserId,
+    ) -> Result<Remaining, AuthError> {
+        let condition = Remaining { user, passes: Arc::clone(&administrators.passes) };
+        Ok(self.accounts.complete_condition(condition, changed).await?)
     }
 
     async fn other_administrator(
@@ -80,11 +91,12 @@ impl Users {
         &self,
         id: &UserId,
         edit: EditFn<'_>,
+        complete: CompleteFn<'_>,
     ) -> Result<EditOutcome, AuthError> {
         for _ in 0..MAX_ATTEMPTS {
             let remaining = self.remaining_after(id, edit).await?;
             let accounts = &self.accounts;
-            match accounts.edit_user_keeping(id, edit, None, remaining.as_ref()).await? {
+            match accounts.edit_completing(id, edit, None, remaining.as_ref(), complete).await? {
                 EditOutcome::NoneRemains => {}
                 outcome => return Ok(outcome),
             }
@@ -117,7 +129,7 @@ impl Users {
                 None => return Ok(None),
             },
         };
-        Ok(Some(Remaining { user: other, passes: Arc::clone(&administrators.passes) }))
+        self.condition(administrators, other, id).await.map(Some)
     }
 
     /// Deletes a user. An act of an administrator leaves another administrator.

@@ -135,18 +135,6 @@ impl WithClaims {
         Ok(users.into_iter().map(with).collect())
     }
 
-    /// Returns a condition on a user in our tables, with the current claims of that user. They are not
-    /// part of the transaction.
-    async fn claiming(
-        &self,
-        remaining: Option<&Remaining>,
-    ) -> Result<Option<Remaining>, StoreError> {
-        let Some(Remaining { user, passes }) = remaining.cloned() else { return Ok(None) };
-        let claims = self.batch.claims(&user).await?;
-        let passes = Arc::new(move |user: &User| passes(&claimed(user, &claims)));
-        Ok(Some(Remaining { user, passes }))
-    }
-
     async fn with(&self, user: Option<User>) -> Result<Option<User>, StoreError> {
         let Some(user) = user else { return Ok(None) };
         let claims = self.claims(&user.id).await?;
@@ -236,7 +224,6 @@ impl AccountStore for WithClaims {
         complete: CompleteFn<'_>,
     ) -> Result<EditOutcome, StoreError> {
         let claims = self.batch.claims(id).await?;
-        let remaining = self.claiming(remaining).await?;
         let lost = Mutex::new(None);
         let watched = |user: &mut User| {
             let before = claimed(user, &claims);
@@ -248,7 +235,6 @@ impl AccountStore for WithClaims {
             *user = core(&after);
             wanted && not_ours.is_none()
         };
-        let remaining = remaining.as_ref();
         let edited =
             self.store.edit_completing(id, &watched, credential, remaining, complete).await?;
         let lost = lost.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -287,8 +273,25 @@ impl AccountStore for WithClaims {
         id: &UserId,
         remaining: Option<&Remaining>,
     ) -> Result<DeleteOutcome, StoreError> {
-        let remaining = self.claiming(remaining).await?;
-        self.store.delete_user_keeping(id, remaining.as_ref()).await
+        self.store.delete_user_keeping(id, remaining).await
+    }
+
+    /// The condition judges users in our tables, which have no claims. The claims are those of now and
+    /// not part of the transaction.
+    async fn complete_condition(
+        &self,
+        condition: Remaining,
+        changed: &UserId,
+    ) -> Result<Remaining, StoreError> {
+        let Remaining { user, passes } = condition;
+        let (of_other, of_changed) =
+            tokio::try_join!(self.batch.claims(&user), self.batch.claims(changed))?;
+        let other = user.clone();
+        let passes = Arc::new(move |user: &User| {
+            let claims = if user.id == other { &of_other } else { &of_changed };
+            passes(&claimed(user, claims))
+        });
+        Ok(Remaining { user, passes })
     }
 
     async fn search_users(

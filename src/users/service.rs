@@ -14,8 +14,8 @@ use crate::{
     hook::{AnyHook, SignUpDraft},
     model::{Email, User, UserId, UserStatus, Username, UsernameRules},
     store::{
-        AccountStore, CreateUserOutcome, Creation, Credential, DeleteOutcome, EditOutcome, Store,
-        UserOrigin,
+        AccountStore, CompleteFn, CreateUserOutcome, Creation, Credential, DeleteOutcome,
+        EditOutcome, Store, UserOrigin,
     },
 };
 
@@ -214,6 +214,16 @@ impl Users {
         id: &UserId,
         change: impl Fn(&mut User) + Send + Sync,
     ) -> Result<User, AuthError> {
+        self.edit_completing(id, change, &|_, _| ()).await
+    }
+
+    /// Like [`edit`](Self::edit), and completes the writes before they are applied.
+    pub(crate) async fn edit_completing(
+        &self,
+        id: &UserId,
+        change: impl Fn(&mut User) + Send + Sync,
+        complete: CompleteFn<'_>,
+    ) -> Result<User, AuthError> {
         let now = whole_millis(self.clock.now());
         let states = Mutex::new((None, (None, None)));
         let edit = |user: &mut User| {
@@ -228,7 +238,7 @@ impl Users {
                 (Some(former), (email, username));
             is_valid
         };
-        let outcome = self.edit_keeping(id, &edit).await?;
+        let outcome = self.edit_keeping(id, &edit, complete).await?;
         let (before, wanted) = states.into_inner().unwrap_or_else(PoisonError::into_inner);
         match outcome {
             EditOutcome::Done(user) => {
@@ -245,7 +255,7 @@ impl Users {
             EditOutcome::NoneRemains => Err(ErrorKind::LastAdmin.into()),
             EditOutcome::NotKept(field) => Err(AuthError::new(ErrorKind::InvalidMembers)
                 .with_detail("This member of a user cannot be stored in this mode")
-                .with_extension("member", field)),
+                .with_extension("members", vec![field])),
         }
     }
 

@@ -209,6 +209,14 @@ impl AccountStore for Transitions {
         Ok(deleted)
     }
 
+    async fn complete_condition(
+        &self,
+        condition: Remaining,
+        changed: &UserId,
+    ) -> Result<Remaining, StoreError> {
+        self.accounts.complete_condition(condition, changed).await
+    }
+
     async fn search_users(
         &self,
         search: &UserSearch<'_>,

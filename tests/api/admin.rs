@@ -75,6 +75,24 @@ const MEMBERS: [&str; 22] = [
 ];
 
 on_every_store! {
+    async fn usernames_are_changed(bed: &Bed, { "usernames": true }) {
+        let ada = administrator(bed, ADA).await;
+        assert_eq!(patch(&ada, &id_of(&ada).await, json!({ "username": "ada" })).await.status, 200);
+        let bob = id_of(&bed.browser(BOB).await).await;
+        let renamed = patch(&ada, &bob, json!({ "username": "Bob" })).await;
+        assert_eq!(renamed.json()["username"], "bob", "{}", renamed.json());
+        let found = ada.get("/auth/admin/users?query=BO").await.json();
+        assert_eq!(found["users"][0]["id"], json!(bob), "{found}");
+        let taken = patch(&ada, &bob, json!({ "username": "Ada", "display_name": "X" })).await;
+        assert_eq!(code(&taken), expect(409, "username_taken"));
+        let invalid = patch(&ada, &bob, json!({ "username": "a b", "display_name": "X" })).await;
+        assert_eq!(code(&invalid), expect(422, "invalid_request"));
+        assert_eq!(invalid.json()["members"], json!(["username"]));
+        assert_eq!(ada.get(&format!("/auth/admin/users/{bob}")).await.json()["display_name"], json!(null));
+        let cleared = patch(&ada, &bob, json!({ "username": null })).await;
+        assert_eq!(cleared.json()["username"], json!(null));
+    }
+
     /// The refusals of every route are tested in `routes.rs`.
     async fn only_users_who_pass_the_rule_administer(bed: &Bed) {
         let (ada, bob) = (administrator(bed, ADA).await, bed.browser(BOB).await);

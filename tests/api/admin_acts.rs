@@ -1,6 +1,11 @@
 //! Administration: the last administrator, the list of events, and storage modes.
 
-use authlayer::{EventKind, UserId, UserStatus, UserStorage, clock::Clock, users::UserQuery};
+use authlayer::{
+    EventKind, UserId, UserStatus, UserStorage,
+    clock::Clock,
+    testing::{TestClient, TestResponse},
+    users::UserQuery,
+};
 use http::Method;
 use serde_json::json;
 use tokio::task::JoinSet;
@@ -92,20 +97,40 @@ on_every_store! {
 }
 
 /// Of two administrators who take each other's role away, one remains.
+/// What one administrator does to the other, or to their own account.
+async fn act(client: TestClient, name: &str, target: String) -> TestResponse {
+    match name {
+        "demote" => patch(&client, &target, json!({ "roles": [] })).await,
+        "disable" => patch(&client, &target, json!({ "status": "disabled" })).await,
+        "delete" => client.delete(&format!("/auth/admin/users/{target}")).await,
+        _ => client.delete("/auth/account").await,
+    }
+}
+
 async fn one_administrator_remains(on: On) {
-    for _ in 0..4 {
+    for acts_of_both in
+        [["demote", "demote"], ["leave", "leave"], ["delete", "delete"], ["leave", "disable"]]
+    {
         let bed = Bed::new(on, json!({ "limits": false })).await;
         let (ada, eve) = (administrator(&bed, ADA).await, administrator(&bed, EVE).await);
         let (one, other) = (id_of(&ada).await, id_of(&eve).await);
         let mut acts = JoinSet::new();
-        for (client, target) in [(ada.clone(), other.clone()), (eve.clone(), one.clone())] {
-            acts.spawn(async move { patch(&client, &target, json!({ "roles": [] })).await });
+        let targets = if acts_of_both[1] == "disable" {
+            // Eve disables herself while Ada leaves.
+            [one, other]
+        } else {
+            [other, one]
+        };
+        for ((client, name), target) in [ada, eve].into_iter().zip(acts_of_both).zip(targets) {
+            acts.spawn(act(client, name, target));
         }
         let outcomes: Vec<_> =
             acts.join_all().await.iter().map(|own| own.status.as_u16()).collect();
-        let admins = bed.bed.auth.users().list(&UserQuery::new().role("admin")).await.unwrap();
-        assert_eq!(admins.users.len(), 1, "{outcomes:?}");
-        assert_eq!(outcomes.iter().filter(|status| **status == 200).count(), 1, "{outcomes:?}");
+        let active = UserQuery::new().role("admin").status(UserStatus::Active);
+        let admins = bed.bed.auth.users().list(&active).await.unwrap();
+        assert_eq!(admins.users.len(), 1, "{acts_of_both:?}: {outcomes:?}");
+        let done = outcomes.iter().filter(|status| matches!(**status, 200 | 204)).count();
+        assert_eq!(done, 1, "{acts_of_both:?}: {outcomes:?}");
         bed.remove().await;
     }
 }
@@ -164,6 +189,11 @@ async fn storage_modes_say_what_they_cannot_do() {
         let disabled = patch(&ada, id.as_str(), json!({ "status": "disabled" })).await;
         assert_eq!(code(&disabled), expect(409, "last_admin"));
         assert_eq!(patch(&ada, other, json!({ "status": "disabled" })).await.status, 200);
+        assert_eq!(code(&ada.delete("/auth/account").await), expect(409, "last_admin"));
+        assert_eq!(patch(&ada, other, json!({ "status": "active" })).await.status, 200);
+        book.say(&UserId::new(other), &|user| user.roles = vec!["admin".to_owned()]);
+        bed.bed.auth.users().notify_changed(&UserId::new(other)).await.unwrap();
+        assert_eq!(ada.delete("/auth/account").await.status, 204, "another one remains");
         bed.remove().await;
 
         let directory = Directory::default();

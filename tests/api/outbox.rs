@@ -6,13 +6,14 @@ use std::{
 };
 
 use authlayer::{
-    Auth, AuthBuilder, EmailCodes, EventKind, Password, PasswordReset, PgStore, RateLimits,
+    Auth, AuthBuilder, Email, EmailCodes, EventKind, Password, PasswordReset, PgStore, RateLimits,
     UserStorage,
     crypto::password::{Argon2Params, PasswordHashing},
     flow::password::SignUp,
     mail::{DeliveryError, Mailer, Message, MessageKind},
     model::ClientInfo,
     testing::{EventRecorder, Mailbox, ManualClock},
+    users::NewUser,
 };
 
 use crate::{
@@ -261,6 +262,27 @@ async fn notice_is_stored_with_its_change(world: &World) {
     third.end().await;
 }
 
+/// An invitation and the notice of a password that the application sets are not lost with the process.
+async fn messages_of_the_administration_are_stored(world: &World) {
+    let first = world.start(Unreachable::new(true)).await;
+    let user = first.sign_up(EMAIL).await;
+    first.auth.users().set_password(&user.id, NEW_PASSWORD).await.unwrap();
+    assert_eq!(world.stored().await, 1, "in the transaction of the change");
+    let eve = NewUser::with_email(Email::parse("eve@example.com").unwrap());
+    drop(first.auth.users().invite(eve).await.unwrap());
+    world.until_stored(2).await;
+    first.end().await;
+    world.clock.advance(LEASE);
+    let mailbox = Mailbox::default();
+    let second = world.start(mailbox.clone()).await;
+    world.until_stored(0).await;
+    let all = arrived(&mailbox, 2).await;
+    let invitation = all.iter().find(|own| own.kind == MessageKind::Invitation).unwrap();
+    assert!(all.iter().any(|own| own.kind == MessageKind::PasswordChanged));
+    assert!(second.reset(&token(invitation)).await);
+    second.end().await;
+}
+
 /// An orderly end loses no notice and no link, and the next process sends them at once. A code is
 /// lost, and that is an event.
 async fn shutdown_leaves_notices_and_links_to_the_next_process(world: &World) {
@@ -387,6 +409,7 @@ on_every_database! {
     each_of_many_messages_is_delivered_by_one_process
     notice_is_stored_with_its_change
     shutdown_leaves_notices_and_links_to_the_next_process
+    messages_of_the_administration_are_stored
     messages_of_a_deleted_user_are_deleted
     revoked_and_expired_links_are_not_sent
     outbox_adds_no_statement_to_a_request

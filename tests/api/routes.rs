@@ -197,6 +197,8 @@ struct Callers {
     anonymous: TestClient,
     broken: TestClient,
     program: TestClient,
+    /// A user who authenticated recently and is no administrator.
+    outsider: TestClient,
     /// A user who authenticated recently.
     fresh: TestClient,
     /// A user who authenticated long ago.
@@ -214,6 +216,7 @@ async fn callers(bed: &Bed) -> Callers {
         anonymous: bed.client(),
         broken: bed.client().bearer("aat_broken"),
         program: bed.client().bearer(key["key"].as_str().unwrap()),
+        outsider: bed.browser("bob@example.com").await,
         fresh,
         stale,
     }
@@ -327,6 +330,11 @@ async fn is_closed(callers: &Callers, row: &Row, bad: &Bad, about: &str) {
     let answer = send(&callers.program, row, bad).await;
     assert_eq!(found(&answer), expect(403, "forbidden"), "{about}");
     assert_eq!(answer.json()["missing"], json!(["session"]), "{about}");
+    if row.1.starts_with("/admin") {
+        let answer = send(&callers.outsider, row, bad).await;
+        assert_eq!(found(&answer), expect(403, "forbidden"), "{about}");
+        assert_eq!(answer.json()["missing"], json!(["role:admin"]), "{about}");
+    }
 }
 
 /// Requires that a response has neither a session of the user nor tokens of one.

@@ -369,7 +369,7 @@ async fn minimal_table_supports_every_flow() {
         let refused = refused.unwrap_err();
         assert_eq!(
             refused.extensions(),
-            [("member", json!("roles"))],
+            [("members", json!(["roles"]))],
             "there is no column for roles"
         );
         bed.remove().await;
@@ -402,7 +402,7 @@ async fn failed_claims_source_rejects_requests() {
         assert_eq!(ada.get("/me").await.status, 200);
         let change = patch(json!({ "roles": [] }));
         let refused = bed.bed.auth.users().patch(&id, &change).await.unwrap_err();
-        assert_eq!(refused.extensions(), [("member", json!("roles"))]);
+        assert_eq!(refused.extensions(), [("members", json!(["roles"]))]);
 
         book.asked.lock().unwrap().clear();
         let all = (0..16).map(|_| {

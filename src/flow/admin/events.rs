@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::{RoundMode, Timestamp, TimestampRound, Unit};
 use serde_json::{Value, json};
 
 use super::{AdminService, members::EventFilter};
 use crate::{
-    clock::whole_millis,
     error::{AuthError, ErrorKind},
     event::EventKind,
     store::{EventQuery, is_event_id},
@@ -57,10 +56,6 @@ impl AdminService {
 
 /// Returns the first whole millisecond that is not before a time: events have whole milliseconds.
 fn next_millis(at: Timestamp) -> Timestamp {
-    let whole = whole_millis(at);
-    if whole >= at {
-        whole
-    } else {
-        whole.saturating_add(SignedDuration::from_millis(1)).unwrap_or(whole)
-    }
+    let up = TimestampRound::new().smallest(Unit::Millisecond).mode(RoundMode::Ceil);
+    at.round(up).unwrap_or(at)
 }

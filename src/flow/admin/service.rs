@@ -116,19 +116,17 @@ impl AdminService {
             return Err(AuthError::invalid_username());
         }
         let (changes, now) = (changes.checked()?, whole_millis(core.clock.now()));
-        let former = Mutex::new(None);
-        let edit = |user: &mut User| {
-            former.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&user.email);
-            changes.apply(user, now);
+        let notice = Mutex::new(None);
+        // The former address is notified in the transaction of the change.
+        let complete = |before: &User, writes: &mut AccountWrites| {
+            let own = core.notices(before, of_new_address(before, &writes.user));
+            writes.mails.extend(own.rows());
+            *notice.lock().unwrap_or_else(PoisonError::into_inner) = Some(own);
         };
-        let user = self.users(admin).edit(id, edit).await.map_err(naming_members)?;
-        let former = former.into_inner().unwrap_or_else(PoisonError::into_inner);
-        if let (Some(former), Some(email)) = (former, &user.email)
-            && former != *email
-        {
-            let about = Occasion::default().what(email.as_str());
-            let letter = MailContent::new(MessageKind::EmailChanged, former).about(about);
-            core.notify_by(&user, letter);
+        let apply = |user: &mut User| changes.apply(user, now);
+        let user = self.users(admin).edit_completing(id, apply, &complete).await?;
+        if let Some(notice) = notice.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            notice.send();
         }
         self.view(user).await
     }
@@ -151,7 +149,6 @@ impl AdminService {
         admin: &AuthUser,
         id: &UserId,
     ) -> Result<usize, AuthError> {
-        self.user(id).await?;
         let ended = EndedSessions::new(self.core.clock.now());
         let write = |own: &User| {
             Some(AccountWrites {
@@ -211,13 +208,9 @@ impl AdminService {
     }
 }
 
-/// Returns the error with `members` in place of the one `member` that the store cannot store.
-fn naming_members(error: AuthError) -> AuthError {
-    let member = error.extensions().iter().find(|(name, _)| *name == "member");
-    match member.map(|(_, member)| member.clone()) {
-        Some(member) => {
-            AuthError::new(ErrorKind::InvalidMembers).with_extension("members", vec![member])
-        }
-        None => error,
-    }
+/// Returns the message to the former email address of a user who has another one.
+fn of_new_address(before: &User, after: &User) -> Option<MailContent> {
+    let (former, email) = before.email.clone().zip(after.email.as_ref())?;
+    let about = Occasion::default().what(email.as_str());
+    (former != *email).then(|| MailContent::new(MessageKind::EmailChanged, former).about(about))
 }

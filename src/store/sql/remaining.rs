@@ -32,9 +32,11 @@ impl<DB: Db> SqlStore<DB> {
         steps.extend(self.remains(remaining));
         let failed = AtomicBool::new(false);
         let check = |row: Option<&DB::Row>| {
-            self.still_passes(remaining, row).inspect_err(|_| failed.store(true, Ordering::Relaxed))
+            let passes = self.still_passes(remaining, row)?;
+            failed.store(!passes, Ordering::Relaxed);
+            passes.then_some(None).ok_or_else(no_longer_passes)
         };
-        let after = AfterSteps { hooks: &[], created: &|row| check(row).map(|()| None) };
+        let after = AfterSteps { hooks: &[], created: &check };
         let done =
             self.changes.begin_user_change(user).run(self.answer(steps, Some(after))).await?;
         Ok(match done {
@@ -66,16 +68,20 @@ impl<DB: Db> SqlStore<DB> {
         lock.into_iter().chain([read]).collect()
     }
 
-    /// Requires that the user of a row passes a rule.
+    /// Returns whether the user of a row passes a rule.
     pub(super) fn still_passes(
         &self,
         remaining: &Remaining,
         row: Option<&DB::Row>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         let user = row.map_or(Ok(None), |row| self.user(row))?;
-        let passes = user.is_some_and(|user| (remaining.passes)(&user));
-        passes.then_some(()).ok_or_else(|| StoreError::new("the remaining user has changed"))
+        Ok(user.is_some_and(|user| (remaining.passes)(&user)))
     }
+}
+
+/// Creates the error that takes the steps back.
+pub(super) fn no_longer_passes() -> StoreError {
+    StoreError::new("the remaining user has changed")
 }
 
 const LOCK_REMAINING: &str = "SELECT pg_advisory_xact_lock(hashtextextended('remaining', 7))";

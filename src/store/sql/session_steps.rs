@@ -50,7 +50,8 @@ pub(super) fn end(user: &Arg, end: &EndSessions, ended: Option<&EndedSessions>) 
             // Proofs of earlier versions do not identify their credential.
             let of_credential = format!("%\"by\":\"{tag}\"%");
             let of_factor = format!("%\"method\":\"{factor}\"%");
-            args.extend([except.to_string(), of_credential, of_factor].map(Arg::from));
+            let except = except.map(|id| id.to_string()).unwrap_or_default();
+            args.extend([except, of_credential, of_factor].map(Arg::from));
             DELETE_OF_CREDENTIAL
         }
     };

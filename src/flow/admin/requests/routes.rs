@@ -64,26 +64,24 @@ pub(crate) fn list_filter(query: &Query) -> Result<ListFilter, AuthError> {
                 .with_detail("status must be active or disabled."));
         }
     };
-    let text = |name| Ok::<_, AuthError>(query.once(name)?.map(ToOwned::to_owned));
     Ok(ListFilter {
-        query: text("query")?,
+        query: value(query, "query")?,
         status,
-        role: text("role")?,
+        role: value(query, "role")?,
         limit: limit(query)?,
-        cursor: text("cursor")?,
+        cursor: value(query, "cursor")?,
     })
 }
 
 /// Returns the parameters of a list of events.
 pub(crate) fn event_filter(query: &Query) -> Result<EventFilter, AuthError> {
-    let text = |name| Ok::<_, AuthError>(query.once(name)?.map(ToOwned::to_owned));
     Ok(EventFilter {
-        user: text("user_id")?.map(UserId::new),
-        kind: text("kind")?,
+        user: value::<String>(query, "user_id")?.map(UserId::new),
+        kind: value(query, "kind")?,
         since: value(query, "since")?,
         until: value(query, "until")?,
         limit: limit(query)?,
-        cursor: text("cursor")?,
+        cursor: value(query, "cursor")?,
     })
 }
 
