@@ -53,7 +53,9 @@ on_every_store! {
         let pending = client.post("/auth/sign-up", &body).await;
         assert_eq!(pending.status, 202, "{}", pending.json());
         let code = last_code(bed, "ada@example.com").await;
-        let done = client.post("/auth/verify", json!({ "code": code })).await;
+        let challenge = pending.json()["challenge"].clone();
+        let body = json!({ "challenge": challenge, "code": code });
+        let done = client.post("/auth/verify", body).await;
         assert_eq!(done.json()["user"]["user_metadata"], metadata, "{}", done.json());
     }
 

@@ -11,7 +11,6 @@ use super::{
     failure::is_deadlock,
     keys, mails,
     pool::Access,
-    remaining::no_longer_passes,
     session_limit::Trim,
     session_steps,
     standing::{self, DELETE_SESSIONS, standing},
@@ -128,10 +127,7 @@ impl<DB: Db> SqlStore<DB> {
         let created = |row: Option<&DB::Row>| {
             let mut outcome = outcome.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(remaining) = outcome.remaining.take() {
-                outcome.none_remains = !self.still_passes(&remaining, row)?;
-                if outcome.none_remains {
-                    return Err(no_longer_passes());
-                }
+                self.still_passes(&remaining, row, &mut outcome.none_remains)?;
             }
             Ok(outcome.created.take().filter(|_| !self.hooks.is_empty()))
         };

@@ -32,9 +32,10 @@ impl<DB: Db> SqlStore<DB> {
         steps.extend(self.remains(remaining));
         let failed = AtomicBool::new(false);
         let check = |row: Option<&DB::Row>| {
-            let passes = self.still_passes(remaining, row)?;
-            failed.store(!passes, Ordering::Relaxed);
-            passes.then_some(None).ok_or_else(no_longer_passes)
+            let mut none_remains = false;
+            let passes = self.still_passes(remaining, row, &mut none_remains);
+            failed.store(none_remains, Ordering::Relaxed);
+            passes.map(|()| None)
         };
         let after = AfterSteps { hooks: &[], created: &check };
         let done =
@@ -68,20 +69,20 @@ impl<DB: Db> SqlStore<DB> {
         lock.into_iter().chain([read]).collect()
     }
 
-    /// Returns whether the user of a row passes a rule.
+    /// Requires that the user of a row passes a rule, and sets `none_remains` otherwise.
     pub(super) fn still_passes(
         &self,
         remaining: &Remaining,
         row: Option<&DB::Row>,
-    ) -> Result<bool, StoreError> {
+        none_remains: &mut bool,
+    ) -> Result<(), StoreError> {
         let user = row.map_or(Ok(None), |row| self.user(row))?;
-        Ok(user.is_some_and(|user| (remaining.passes)(&user)))
+        *none_remains = !user.is_some_and(|user| (remaining.passes)(&user));
+        match none_remains {
+            true => Err(StoreError::new("the remaining user has changed")),
+            false => Ok(()),
+        }
     }
-}
-
-/// Creates the error that takes the steps back.
-pub(super) fn no_longer_passes() -> StoreError {
-    StoreError::new("the remaining user has changed")
 }
 
 const LOCK_REMAINING: &str = "SELECT pg_advisory_xact_lock(hashtextextended('remaining', 7))";
