@@ -87,6 +87,9 @@ kinds! {
     /// The user is authenticated but not authorized for this request. The client should not repeat
     /// it.
     Forbidden = FORBIDDEN, "forbidden", "You are not allowed to do this";
+    /// An administrator acts as the user, and an impersonation changes no credential, email address or
+    /// account. The client should end the impersonation.
+    Impersonating = FORBIDDEN, "impersonating", "Not possible while signed in as another user";
     /// The request requires recent authentication or an additional factor. The client should
     /// complete a step-up with one of the returned `methods` and repeat the request.
     StepUpRequired = FORBIDDEN, "step_up_required", "Verify your identity to continue";

@@ -132,6 +132,10 @@ kinds! {
     FactorRemovedByAdministrator = "factor_removed_by_administrator";
     /// An administrator revoked sessions of a user.
     SessionsRevokedByAdministrator = "sessions_revoked_by_administrator";
+    /// An administrator began to act as a user; `detail.reason` is the reason that was given.
+    ImpersonationBegan = "impersonation_began";
+    /// An administrator no longer acts as a user.
+    ImpersonationEnded = "impersonation_ended";
     /// A user signed in from a new device.
     NewDevice = "new_device";
     /// A new password was accepted while the check for breached passwords was unavailable.

@@ -103,8 +103,8 @@ pub use limit::RateLimits;
 pub use mail::SmtpMailer;
 pub use mail::{DeliveryError, Mailer, Message, MessageKind, StderrMailer};
 pub use model::{
-    ApiKey, Denial, Email, Factor, IdpSession, KeyOwner, Rule, Session, SessionId, Strength,
-    Subject, SubjectKind, Transport, User, UserId, UserStatus, Username,
+    ApiKey, Denial, Email, Factor, IdpSession, Impersonator, KeyOwner, Rule, Session, SessionId,
+    Strength, Subject, SubjectKind, Transport, User, UserId, UserStatus, Username,
 };
 pub use network::InvalidNetwork;
 pub use origin::{InvalidOrigin, Origins};

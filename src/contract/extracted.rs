@@ -10,6 +10,8 @@ pub(crate) struct Extracted {
     /// Whether a rule of the application decides, which may require recent authentication or two
     /// factors.
     pub(crate) has_rule: bool,
+    /// Whether an administrator who acts as the user may call the route, even if it writes.
+    pub(crate) admits_impersonations: bool,
     /// Whether the path has a parameter. A value that names nothing is 404.
     pub(crate) has_path: bool,
     /// Whether the handler uses a service, which may be unavailable.

@@ -47,6 +47,9 @@ pub(crate) const EVENT_ID: Schema = Schema::pattern(
 const FACTOR: Schema =
     Schema::Named("Factor", &[Member::text("method", "password"), Member::time("at")]);
 
+/// The administrator who acts as the user.
+const IMPERSONATOR: Schema = Schema::Named("Impersonator", &[ID]);
+
 pub(crate) const SESSION: Schema = Schema::Named(
     "Session",
     &[
@@ -61,6 +64,7 @@ pub(crate) const SESSION: Schema = Schema::Named(
         Member::text("user_agent", "Mozilla/5.0").nullable(),
         // The last one is of a newer version.
         Member::new("transport", Schema::one_of(&["cookie", "bearer", "other"])),
+        Member::new("impersonator", IMPERSONATOR).optional(),
     ],
 );
 

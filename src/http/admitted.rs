@@ -64,6 +64,11 @@ async fn admit(parts: &Parts, rule: &Rule, anew: bool) -> Result<AuthUser, AuthE
         true => context.require_now().await,
         false => context.require().await.and_then(no_key),
     };
+    // An impersonation never administers, whatever the roles of the user are.
+    let found = found.and_then(|user| {
+        user.require_own()?;
+        Ok(user)
+    });
     let checked = match found {
         Ok(user) => match admit::check(context.core(), &user, rule).await {
             Ok(()) => return Ok(user),

@@ -36,6 +36,8 @@ struct Inner {
     accepts_key: OnceLock<()>,
     /// Set once the user was authenticated by a ticket.
     has_ticket: OnceLock<()>,
+    /// Set once a sign-in replaced the session of the browser.
+    is_replaced: OnceLock<()>,
 }
 
 impl Context {
@@ -47,6 +49,7 @@ impl Context {
             members: OnceLock::new(),
             accepts_key: OnceLock::new(),
             has_ticket: OnceLock::new(),
+            is_replaced: OnceLock::new(),
         }))
     }
 
@@ -126,6 +129,18 @@ impl Context {
         let _again = self.0.has_ticket.set(());
     }
 
+    /// Records that a sign-in replaces the session of the browser.
+    pub(super) fn replace_session(&self) {
+        let _again = self.0.is_replaced.set(());
+    }
+
+    /// Returns whether the browser must forget the administrator who acted as another user: a sign-in
+    /// replaced the impersonation.
+    pub(super) fn forgets_impersonator(&self) -> bool {
+        self.0.is_replaced.get().is_some()
+            && self.0.lookup.credential().has_impersonator(self.core())
+    }
+
     /// Returns whether a user or an API key was authenticated.
     pub(super) fn has_found(&self) -> bool {
         self.0.has_ticket.get().is_some() || self.0.lookup.has_found()
@@ -164,8 +179,15 @@ impl Context {
     }
 
     /// Returns the current user of a session. An earlier lookup, such as that of a guard, is
-    /// repeated. API keys are rejected.
+    /// repeated. API keys and administrators who act as the user are rejected.
     pub(crate) async fn require_now(&self) -> Result<AuthUser, AuthError> {
+        let user = self.require_session_now().await?;
+        user.require_own()?;
+        Ok(user)
+    }
+
+    /// Like [`require_now`](Self::require_now), and accepts an impersonation.
+    pub(crate) async fn require_session_now(&self) -> Result<AuthUser, AuthError> {
         no_key(self.0.lookup.current().await?.required()?)
     }
 
@@ -175,7 +197,7 @@ impl Context {
     }
 
     /// Returns the user that was found for this request, without a lookup.
-    pub(super) fn found(&self) -> Option<AuthUser> {
+    pub(crate) fn found(&self) -> Option<AuthUser> {
         self.0.lookup.found()
     }
 
@@ -186,7 +208,9 @@ impl Context {
             return Ok(None);
         }
         match self.0.lookup.current().await? {
-            Caller::User(user) if user.user().is_anonymous => Ok(Some(user)),
+            Caller::User(user) if user.user().is_anonymous => {
+                Ok(Some(user).filter(|user| user.session().impersonator.is_none()))
+            }
             _ => Ok(None),
         }
     }

@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, header};
+use jiff::Timestamp;
 use tower_cookies::{
     Cookie,
     cookie::{SameSite as Attribute, time},
@@ -14,7 +15,7 @@ use tower_cookies::{
 
 use crate::{
     crypto::token::TokenString,
-    model::Transport,
+    model::{Session, Transport},
     services::{Bound, Core},
     session::{IssuedTokens, SameSite},
 };
@@ -97,6 +98,11 @@ impl CookieLines {
         self.read(&core.cookies.refresh).once()
     }
 
+    /// Returns whether the refresh token of an administrator was sent.
+    pub(super) fn has_impersonator(&self, core: &Core) -> bool {
+        self.read(&core.cookies.impersonator) != Sent::Nothing
+    }
+
     fn read(&self, name: &str) -> Sent<'_> {
         read_lines(self.first.iter().chain(&self.others), name)
     }
@@ -149,6 +155,33 @@ pub(crate) fn set_link(core: &Core, token: &str) -> HeaderValue {
 /// Returns the header that clears the token of a link.
 pub(crate) fn clear_link(core: &Core) -> HeaderValue {
     render(core, None, Cookie::build(core.cookies.link.clone()), time::Duration::ZERO)
+}
+
+/// Returns the refresh token of the administrator who acts as another user in this browser, if it
+/// is sent once.
+pub(crate) fn impersonator<'a>(core: &Core, headers: &'a HeaderMap) -> Option<&'a str> {
+    core.sessions.options().resolve_transport(Some(Transport::Cookie)).ok()?;
+    read(headers, &core.cookies.impersonator).once()
+}
+
+/// Returns the header that keeps the refresh token of an administrator, for as long as their session
+/// can be refreshed.
+pub(crate) fn set_impersonator(
+    core: &Core,
+    token: &str,
+    session: &Session,
+    now: Timestamp,
+) -> HeaderValue {
+    let life = session.refresh_expires_at.min(session.expires_at).duration_since(now);
+    let life = Duration::try_from(life).unwrap_or_default().min(LONGEST);
+    let life = session.is_persistent.then(|| time::Duration::try_from(life).unwrap_or(FLOW_LIFE));
+    render(core, None, Cookie::build((core.cookies.impersonator.clone(), token.to_owned())), life)
+}
+
+/// Returns the header that clears the refresh token of an administrator.
+pub(crate) fn clear_impersonator(core: &Core) -> HeaderValue {
+    let cookie = Cookie::build(core.cookies.impersonator.clone());
+    render(core, None, cookie, time::Duration::ZERO)
 }
 
 const MOST_FLOWS: usize = 5;

@@ -12,7 +12,7 @@ use crate::services::Core;
 /// The credential of a request.
 pub(super) struct Credential {
     pub(super) presented: Presented,
-    /// The cookies, if a refresh cookie may authenticate the request.
+    /// The cookies, if one may be read later.
     cookies: CookieLines,
     /// Set if a cookie authenticates the request and another site sent it.
     pub(super) cross_origin: Option<CrossOrigin>,
@@ -33,7 +33,10 @@ impl Credential {
         let has_cookie = presented.is_cookie() || may_refresh;
         let cross_origin = has_cookie.then(|| csrf::verify(method, headers, &core.origins));
         let cross_origin = cross_origin.and_then(Result::err);
-        let cookies = if may_refresh { CookieLines::of(headers) } else { CookieLines::NONE };
+        let may_be_read = may_refresh
+            || (matches!(presented, Presented::Nothing)
+                && cookie::impersonator(core, headers).is_some());
+        let cookies = if may_be_read { CookieLines::of(headers) } else { CookieLines::NONE };
         Self { presented, cookies, cross_origin }
     }
 
@@ -43,6 +46,11 @@ impl Credential {
         let check = || csrf::verify_forwarded(method, headers, &core.origins);
         let cross_origin = presented.is_cookie().then(check).and_then(Result::err);
         Self { presented, cookies: CookieLines::NONE, cross_origin }
+    }
+
+    /// Returns whether the refresh token of an administrator waits in a cookie.
+    pub(super) fn has_impersonator(&self, core: &Core) -> bool {
+        self.cookies.has_impersonator(core)
     }
 
     /// Returns the refresh cookie, which is read only when it is needed.

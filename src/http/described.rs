@@ -9,7 +9,7 @@ use super::{
     context::Context,
     json::{Body, FromMembers},
     query::{Form, ReadForm},
-    signed::{Fresh, FreshOrRecovering, Registered, Signed, SignedIn},
+    signed::{Fresh, FreshOrRecovering, Registered, Signed, SignedIn, SignedOrImpersonated},
 };
 use crate::{
     contract::{Access, BodyKind, Extract, Extracted, RequestBody},
@@ -70,6 +70,14 @@ impl<T: FromMembers> Extract for Signed<T> {
     fn add(extracted: &mut Extracted) {
         extracted.access = Access::Session;
         extracted.body = Some(json_of::<T>());
+    }
+}
+
+impl Extract for SignedOrImpersonated {
+    fn add(extracted: &mut Extracted) {
+        extracted.access = Access::Session;
+        extracted.admits_impersonations = true;
+        extracted.body = Some(json_of::<super::json::NoMembers>());
     }
 }
 

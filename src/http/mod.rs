@@ -75,5 +75,5 @@ pub(crate) use request::{FromElsewhere, wrapped};
 pub use service::{AuthMiddleware, ResponseFuture};
 #[cfg(any(feature = "passkeys", feature = "totp"))]
 pub(crate) use signed::FreshOrRecovering;
-pub(crate) use signed::{Fresh, Registered, Signed, SignedIn};
+pub(crate) use signed::{Fresh, Registered, Signed, SignedIn, SignedOrImpersonated};
 pub use undecided::Undecided;

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     error::after_commit,
-    model::{Basis, Factor, Session, SessionId, Transport, User},
+    model::{Basis, Factor, Impersonator, Session, SessionId, Transport, User},
     services::{ChallengeHandle, Core, Outcome, Pending, SignInOutcome},
     session::IssuedTokens,
 };
@@ -36,6 +36,8 @@ pub(crate) struct SessionView<'a> {
     ip: Option<&'a str>,
     user_agent: Option<&'a str>,
     transport: Transport,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    impersonator: Option<&'a Impersonator>,
 }
 
 /// A verified factor in a response. The enrollment of a factor is not included.
@@ -65,6 +67,7 @@ impl<'a> SessionView<'a> {
             ip: session.client.ip.as_deref(),
             user_agent: session.client.user_agent.as_deref(),
             transport: session.transport,
+            impersonator: session.impersonator.as_ref(),
         }
     }
 }
@@ -100,6 +103,7 @@ pub(crate) async fn outcome(
 /// Ends the session that a request came with, by either of its tokens, if a new session replaces it
 /// in the browser.
 pub(super) async fn end_former(core: &Core, context: &Context, new: SessionId) {
+    context.replace_session();
     let what = "the previous session of a client was not ended by its sign-in";
     let access = context.presented().token().filter(|token| token.session != new);
     if let Some(access) = access {

@@ -136,6 +136,10 @@ fn hand_out<R>(context: &Context, response: &mut Response<R>) {
         return;
     }
     vary(response.headers_mut());
+    if context.forgets_impersonator() {
+        let line = cookie::clear_impersonator(context.core());
+        response.headers_mut().append(header::SET_COOKIE, line);
+    }
     if let Some(issued) = context.renewed()
         && !cookie::is_set(context.core(), response.headers())
     {

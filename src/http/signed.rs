@@ -26,6 +26,11 @@ pub(crate) struct Signed<T> {
     pub(crate) body: T,
 }
 
+/// The same as [`Signed`], also for an administrator who acts as the user, on a route without
+/// members.
+#[derive(Debug)]
+pub(crate) struct SignedOrImpersonated(pub(crate) AuthUser);
+
 /// The same for a user who authenticated recently, with the strongest factor they have.
 #[derive(Debug)]
 pub(crate) struct Fresh<T> {
@@ -63,6 +68,17 @@ impl<T: FromMembers, S: Send + Sync> FromRequest<S> for Signed<T> {
         let auth = Context::of(&arrived.parts)?.require_now().await?;
         let body = arrived.interpret()?;
         Ok(Self { auth, body })
+    }
+}
+
+impl<S: Send + Sync> FromRequest<S> for SignedOrImpersonated {
+    type Rejection = AuthError;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, AuthError> {
+        let arrived = Arrived::<NoMembers>::new(request).await?;
+        let auth = Context::of(&arrived.parts)?.require_session_now().await?;
+        arrived.interpret()?;
+        Ok(Self(auth))
     }
 }
 

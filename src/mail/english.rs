@@ -113,6 +113,12 @@ pub fn english(kind: MessageKind) -> MessageText {
             "If this was not you, open the link in the earlier message, or set a new password at \
             once.",
         ),
+        MessageKind::Impersonated => (
+            "An administrator acts in your account",
+            "An administrator of this service signed in as you, for an hour at most. They cannot change how you \
+            sign in.",
+            "If you did not expect this, contact the operator of this service.",
+        ),
         MessageKind::TwoStepChanged => (
             "Two-step verification was changed",
             "Two-step verification of your account was turned on or off.",

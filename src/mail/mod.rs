@@ -115,6 +115,8 @@ kinds! {
     RecoveryRequested = "notice_recovery_requested";
     /// An account recovery is available.
     RecoveryAvailable = "notice_recovery_available";
+    /// An administrator acts as the user.
+    Impersonated = "notice_impersonated";
     /// The user turned two-step verification on or off.
     TwoStepChanged = "notice_two_step_changed";
     /// A remembered device was forgotten.

@@ -31,7 +31,9 @@ pub use patch::Patch;
 pub use refresh::{RefreshDecision, RefreshPolicy, RefreshState, TokenAge};
 pub use rule::Rule;
 pub(crate) use session::TokenDelivery;
-pub use session::{ClientInfo, IdpSession, InvalidSessionId, Session, SessionId, Transport};
+pub use session::{
+    ClientInfo, IdpSession, Impersonator, InvalidSessionId, Session, SessionId, Transport,
+};
 pub use strength::Strength;
 pub use subject::{Subject, SubjectKind};
 pub(crate) use subjects::Owner;

@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::Timestamp;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::SerializeStruct};
 
 use super::{Basis, Factor, FactorProof, UserId};
 
@@ -111,6 +111,40 @@ pub struct IdpSession {
     pub session: Option<String>,
 }
 
+/// The administrator who acts as the user of a session. It serializes as an object with the `id`.
+///
+/// ```
+/// use authlayer::AuthUser;
+///
+/// async fn acts_for_support(user: AuthUser) -> bool {
+///     user.session().impersonator.is_some()
+/// }
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[non_exhaustive]
+pub struct Impersonator {
+    /// The user id of the administrator.
+    pub id: UserId,
+    /// The session of the administrator, with which the impersonation ends. A serialized one has
+    /// none, since it is not public.
+    #[serde(default)]
+    pub(crate) session: Option<SessionId>,
+}
+
+impl Impersonator {
+    pub(crate) fn new(id: UserId, session: SessionId) -> Self {
+        Self { id, session: Some(session) }
+    }
+}
+
+impl Serialize for Impersonator {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut own = serializer.serialize_struct("Impersonator", 1)?;
+        own.serialize_field("id", &self.id)?;
+        own.end()
+    }
+}
+
 /// A session: one signed-in device.
 ///
 /// ```
@@ -149,6 +183,8 @@ pub struct Session {
     pub is_persistent: bool,
     /// The session at a provider that this session was created from.
     pub upstream: Option<IdpSession>,
+    /// The administrator who acts as the user on this session, if it is an impersonation.
+    pub impersonator: Option<Impersonator>,
     /// The number of times that its tokens were replaced other than by a refresh.
     pub(crate) renewals: u32,
 }
@@ -231,6 +267,7 @@ impl Session {
             transport,
             is_persistent: true,
             upstream: None,
+            impersonator: None,
             renewals: 0,
         }
     }

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Session, SessionId, User, UserId};
+use super::{Impersonator, Session, SessionId, User, UserId};
 
 /// The kind of a subject.
 ///
@@ -48,6 +48,9 @@ pub struct Subject {
     pub tenant_id: Option<String>,
     /// The session, if there is one.
     pub session_id: Option<SessionId>,
+    /// The administrator who acts as the user, if the session is an impersonation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub impersonator: Option<Impersonator>,
     /// The roles.
     pub roles: Vec<String>,
     /// The scopes.
@@ -82,7 +85,7 @@ impl Subject {
             extra: user.extra.clone(),
             ..User::new(user.id.clone(), user.created_at)
         };
-        Self::from_user(needed, session.id)
+        Self { impersonator: session.impersonator.clone(), ..Self::from_user(needed, session.id) }
     }
 
     /// Like [`from_session`](Self::from_session), but consumes the user.
@@ -94,6 +97,7 @@ impl Subject {
             id: Some(user.id),
             tenant_id: user.tenant_id,
             session_id: Some(session),
+            impersonator: None,
             roles: user.roles,
             scopes: user.scopes,
             attributes,

@@ -52,6 +52,10 @@ impl Core {
         user: &User,
         session: &Session,
     ) -> Result<AvailableFactors, AuthError> {
+        // An administrator cannot verify a factor of the user.
+        if session.impersonator.is_some() {
+            return Ok(AvailableFactors::default());
+        }
         let credentials = self.credentials.list_credentials(&user.id).await?;
         let is_cookie = session.transport == Transport::Cookie;
         let has_password =
@@ -109,6 +113,9 @@ impl Core {
         user: &User,
         session: &Session,
     ) -> Result<Authority, AuthError> {
+        if session.impersonator.is_some() {
+            return Err(ErrorKind::Impersonating.into());
+        }
         let (age, now) = (self.sessions.options().fresh, self.clock.now());
         let is_fresh =
             |available: &AvailableFactors| available.is_fresh(&session.factors, age, now);

@@ -1,8 +1,7 @@
 //! The OpenAPI document.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
-use axum::body::Bytes;
 use utoipa::openapi::OpenApi as Document;
 
 use super::Core;
@@ -10,7 +9,7 @@ use super::Core;
 /// The document of the registered routes.
 pub(crate) struct OpenApiDocument {
     document: Document,
-    json: OnceLock<Bytes>,
+    json: OnceLock<Arc<[u8]>>,
 }
 
 impl OpenApiDocument {
@@ -19,7 +18,7 @@ impl OpenApiDocument {
     }
 
     /// Returns the document as JSON, which is written once.
-    fn json(&self) -> Bytes {
+    fn json(&self) -> Arc<[u8]> {
         let write = || serde_json::to_vec(&self.document).unwrap_or_default().into();
         self.json.get_or_init(write).clone()
     }
@@ -32,7 +31,7 @@ impl Core {
     }
 
     /// Returns the OpenAPI document as JSON.
-    pub(crate) fn openapi_json(&self) -> Bytes {
+    pub(crate) fn openapi_json(&self) -> Arc<[u8]> {
         self.offered::<OpenApiDocument>().map(OpenApiDocument::json).unwrap_or_default()
     }
 }

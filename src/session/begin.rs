@@ -132,7 +132,7 @@ impl Sessions {
     ///
     /// In our own database the insert requires an active user. A user in another store can be
     /// disabled or deleted during the insert, so the user is fetched again.
-    async fn has_user(&self, session: &Session) -> Result<bool, AuthError> {
+    pub(super) async fn has_user(&self, session: &Session) -> Result<bool, AuthError> {
         if self.users.is_transactional() {
             return Ok(true);
         }
@@ -160,7 +160,7 @@ impl Sessions {
         }
     }
 
-    fn prepare(
+    pub(super) fn prepare(
         &self,
         user: &UserId,
         beginning: NewSession,
@@ -201,6 +201,7 @@ impl Sessions {
             confirmed_at: None,
             former: Vec::new(),
             tags,
+            has_impersonated: false,
         };
         Ok((row, secrets))
     }

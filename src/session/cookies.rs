@@ -122,6 +122,7 @@ impl CookieOptions {
             bound: format!("{own}{stem}-bound-"),
             pending: format!("{own}{stem}-pending"),
             link: format!("{own}{stem}-link"),
+            impersonator: format!("{own}{stem}-impersonator"),
         }
     }
 }
@@ -142,6 +143,8 @@ pub(crate) struct CookieNames {
     pub(crate) pending: String,
     /// The token of the link of a message that was opened.
     pub(crate) link: String,
+    /// The refresh token of an administrator who acts as another user.
+    pub(crate) impersonator: String,
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ mod begin;
 mod cache;
 mod cookies;
 mod end;
+mod impersonation;
 mod issued;
 mod live;
 mod options;
@@ -21,7 +22,7 @@ mod tagged;
 mod user;
 mod verify;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use jiff::Timestamp;
 
@@ -41,7 +42,7 @@ use crate::{
     event::{Event, EventKind, EventSink, record_act},
     flight::Flights,
     model::{Session, SessionId, UserId},
-    store::{AccountStore, CacheScope, InvalidationClock, SessionStore, StoreError},
+    store::{AccountStore, CacheScope, InvalidationClock, Passes, SessionStore, StoreError},
 };
 
 /// The number of rows that [`Sessions::revoke_everything`] deletes in one statement.
@@ -72,6 +73,8 @@ pub struct Sessions {
     flights: Arc<Flights<SessionId>>,
     /// The user who acts, such as an administrator.
     actor: Option<UserId>,
+    /// The users who may impersonate.
+    impersonators: Arc<OnceLock<Passes>>,
 }
 
 impl Sessions {
@@ -89,6 +92,7 @@ impl Sessions {
         let watcher = Arc::new(live::Watcher::new(changes));
         let (seen, flights, cache) = (Arc::default(), Arc::default(), cache.map(Arc::new));
         let (actor, transitions) = (None, Arc::clone(&users));
+        let impersonators = Arc::default();
         Self {
             store,
             users,
@@ -101,6 +105,7 @@ impl Sessions {
             cache,
             flights,
             actor,
+            impersonators,
         }
     }
 
@@ -288,11 +293,10 @@ impl Sessions {
         self.seen.write(&*self.store).await;
     }
 
-    async fn end(&self, session: &Session) -> Result<(), AuthError> {
+    pub(crate) async fn end(&self, session: &Session) -> Result<(), AuthError> {
         if self.store.delete(session.id).await? {
             self.watcher.end(session.id);
-            let event = Event::new(EventKind::SignedOut, self.clock.now());
-            self.events.record(event.user(&session.user_id).session(session.id));
+            self.record_end(session);
         }
         Ok(())
     }

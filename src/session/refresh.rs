@@ -75,6 +75,9 @@ impl Sessions {
             let Some(user) = user.filter(User::is_active) else {
                 return Err(self.refuse(&token, "disabled"));
             };
+            if !self.may_continue(&row.session).await? {
+                return Err(self.refuse(&token, "impersonator"));
+            }
             let issued = match decision {
                 RefreshDecision::Converge if row.generation == token.generation => {
                     Some(same_again(row, &token, now))

@@ -9,7 +9,10 @@ use std::{
 use serde::{Serialize, Serializer};
 
 use super::AuthenticatedSession;
-use crate::model::{ApiKey, KeyOwner, Owner, Session, Subject, User};
+use crate::{
+    error::{AuthError, ErrorKind},
+    model::{ApiKey, KeyOwner, Owner, Session, Subject, User},
+};
 
 /// The authenticated user, with the session.
 ///
@@ -91,6 +94,14 @@ impl AuthUser {
     /// [`RequireUser::allow_api_keys`](crate::RequireUser::allow_api_keys).
     pub fn api_key(&self) -> Option<&ApiKey> {
         self.0.key.as_ref().map(|grant| &grant.key)
+    }
+
+    /// Requires that the user acts, and no administrator who impersonates the user.
+    pub(crate) fn require_own(&self) -> Result<(), AuthError> {
+        match self.session().impersonator {
+            None => Ok(()),
+            Some(_) => Err(ErrorKind::Impersonating.into()),
+        }
     }
 
     /// Returns the roles and scopes of the owner of the API key.

@@ -104,8 +104,11 @@ impl Sessions {
             return Ok(None);
         }
         let user = self.users.user_of_session(&session.user_id, found.user).await?;
-        let user = user.filter(User::is_active);
-        Ok(user.map(|user| Arc::new(AuthenticatedSession::new(session, user))))
+        let Some(user) = user.filter(User::is_active) else { return Ok(None) };
+        if !self.may_continue(&session).await? {
+            return Ok(None);
+        }
+        Ok(Some(Arc::new(AuthenticatedSession::new(session, user))))
     }
 
     async fn with_user(&self, found: Option<Who>) -> Result<Option<TokenVerification>, AuthError> {
@@ -144,6 +147,8 @@ impl Sessions {
         began: Option<ReadStart>,
     ) -> Result<TokenVerification, AuthError> {
         let now = self.clock.now();
+        // An impersonation depends on the administrator too, so it is not cached.
+        let began = began.filter(|_| found.row.session.impersonator.is_none());
         if found.row.session.transport == Transport::Other {
             // A newer version may bind its tokens to conditions that are not checked here.
             return Ok(TokenVerification::Rejected(TokenRejection::Unknown));
@@ -172,6 +177,9 @@ impl Sessions {
             None => Ok(TokenVerification::Rejected(TokenRejection::Unknown)),
             Some(user) if !user.is_active() => {
                 Ok(TokenVerification::Rejected(TokenRejection::Disabled))
+            }
+            Some(_) if !self.may_continue(&session).await? => {
+                Ok(TokenVerification::Rejected(TokenRejection::Unknown))
             }
             Some(user) => {
                 self.seen.note(&self.store, &mut session, now);

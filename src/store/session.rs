@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use super::{CredentialUpdate, SessionLimit, StoreError, sealed::Sealed};
 use crate::{
     crypto::digest::Digest,
-    model::{Session, SessionId, User, UserId},
+    model::{Impersonator, Session, SessionId, User, UserId},
     store::SessionTag,
 };
 
@@ -41,6 +41,8 @@ pub struct SessionRow {
     pub former: Vec<FormerLineage>,
     /// The tags of the session; they never change.
     pub tags: Vec<SessionTag>,
+    /// Whether an impersonation was begun on this session.
+    pub has_impersonated: bool,
 }
 
 /// A lineage of a session whose tokens were replaced, for example by a step-up.
@@ -122,12 +124,14 @@ pub struct WatchedRow {
     pub user_id: UserId,
     /// The time at which the session expires unless it is refreshed before.
     pub expires_at: Timestamp,
+    /// The administrator, if the session is an impersonation.
+    pub impersonator: Option<Impersonator>,
 }
 
 impl From<SessionRow> for WatchedRow {
     fn from(row: SessionRow) -> Self {
-        let Session { id, user_id, refresh_expires_at, expires_at, .. } = row.session;
-        Self { id, user_id, expires_at: refresh_expires_at.min(expires_at) }
+        let Session { id, user_id, refresh_expires_at, expires_at, impersonator, .. } = row.session;
+        Self { id, user_id, expires_at: refresh_expires_at.min(expires_at), impersonator }
     }
 }
 
@@ -232,6 +236,10 @@ pub trait SessionStore: Sealed + Send + Sync + 'static {
     /// Deletes the sessions, and the pending sign-ins and sign-ups, that have all of these tags.
     /// Returns how many sessions. Without tags, deletes nothing.
     async fn delete_tagged(&self, tags: &[SessionTag]) -> Result<u64, StoreError>;
+
+    /// Records that an impersonation begins on a session: from now on, deleting the session also
+    /// deletes those with its [tag](SessionTag). Returns whether it exists.
+    async fn mark_impersonator(&self, id: SessionId) -> Result<bool, StoreError>;
 
     /// Deletes at most `batch` sessions of any users, and returns how many.
     async fn delete_any_sessions(&self, batch: u32) -> Result<u64, StoreError>;

@@ -70,6 +70,11 @@ impl SessionTag {
         Self { text, credential: Some((user.clone(), CredentialTag::of(id))) }
     }
 
+    /// Returns the tag of the impersonations that a session of an administrator began.
+    pub(crate) fn of_impersonator(session: SessionId) -> Self {
+        Self { text: format!("#impersonator/{session}"), credential: None }
+    }
+
     /// Returns the tag of the sessions of a subject of a provider.
     pub(crate) fn of_subject(provider: &str, subject: &str) -> Self {
         Self::new("oauth", &format!("{provider}/subject/{subject}"))

@@ -173,6 +173,7 @@ faulty! {
         async fn delete(&self, id: SessionId) -> bool;
         async fn delete_owned(&self, id: SessionId, user: &UserId) -> bool;
         async fn delete_of_user(&self, user: &UserId, except: Option<SessionId>) -> u64;
+        async fn mark_impersonator(&self, id: SessionId) -> bool;
         async fn delete_tagged(&self, tags: &[SessionTag]) -> u64;
         async fn delete_any_sessions(&self, batch: u32) -> u64;
         async fn delete_any_challenges(&self, batch: u32) -> u64;

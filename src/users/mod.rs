@@ -16,6 +16,7 @@ mod administrator_rule;
 mod administrators;
 mod changed;
 mod claims;
+mod claims_batch;
 mod custom;
 mod custom_write;
 mod disclose;

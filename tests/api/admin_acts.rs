@@ -96,8 +96,7 @@ on_every_store! {
     }
 }
 
-/// Of two administrators who take each other's role away, one remains.
-/// What one administrator does to the other, or to their own account.
+/// An act of one administrator on the other, or on their own account.
 async fn act(client: TestClient, name: &str, target: String) -> TestResponse {
     match name {
         "demote" => patch(&client, &target, json!({ "roles": [] })).await,
@@ -107,6 +106,7 @@ async fn act(client: TestClient, name: &str, target: String) -> TestResponse {
     }
 }
 
+/// Of two administrators who take each other's role away, one remains.
 async fn one_administrator_remains(on: On) {
     for acts_of_both in
         [["demote", "demote"], ["leave", "leave"], ["delete", "delete"], ["leave", "disable"]]

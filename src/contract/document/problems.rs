@@ -29,6 +29,9 @@ fn kinds(operation: &Operation, extracted: &Extracted, described: &Described) ->
     let may_require = operation.credential == Credential::Challenge;
     if extracted.access >= Access::Session || may_require {
         kinds.extend([ErrorKind::Unauthenticated, ErrorKind::Forbidden]);
+        if extracted.has_rule || !(is_safe || extracted.admits_impersonations) {
+            kinds.push(ErrorKind::Impersonating);
+        }
     }
     if extracted.access == Access::Fresh {
         kinds.push(ErrorKind::StepUpRequired);

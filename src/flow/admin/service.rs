@@ -32,11 +32,12 @@ use crate::{
 pub struct AdminService {
     pub(super) core: Arc<Core>,
     rule: Arc<Rule>,
+    pub(super) notifies_impersonated: bool,
 }
 
 impl AdminService {
-    pub(super) fn new(core: Arc<Core>, rule: Rule) -> Self {
-        Self { core, rule: Arc::new(rule) }
+    pub(super) fn new(core: Arc<Core>, rule: Rule, notifies_impersonated: bool) -> Self {
+        Self { core, rule: Arc::new(rule), notifies_impersonated }
     }
 
     /// Returns the rule of administrators.
@@ -51,7 +52,7 @@ impl AdminService {
         &self.rule
     }
 
-    fn users(&self, admin: &AuthUser) -> Users {
+    pub(super) fn users(&self, admin: &AuthUser) -> Users {
         self.core.directory.acting_as(admin)
     }
 
@@ -197,7 +198,7 @@ impl AdminService {
         self.users(admin).send_password_reset(id).await
     }
 
-    async fn user(&self, id: &UserId) -> Result<User, AuthError> {
+    pub(super) async fn user(&self, id: &UserId) -> Result<User, AuthError> {
         let user = self.core.users.find_user(id).await?;
         user.ok_or_else(|| ErrorKind::NotFound.into())
     }

@@ -71,6 +71,7 @@ async fn begin(
 /// create several users.
 async fn same(service: &AnonymousUserService, auth: &AuthUser) -> Result<Response, AuthError> {
     let (core, user) = (&service.core, auth.user());
+    auth.require_own()?;
     if !user.is_anonymous || auth.api_key().is_some() {
         return Err(AuthError::new(ErrorKind::Forbidden).with_detail("Sign out first"));
     }

@@ -22,5 +22,5 @@ const GET_DOCUMENT: Operation = Operation::get("getOpenApi", "Returns this docum
 async fn document(
     State(service): State<OpenApiService>,
 ) -> ([(HeaderName, HeaderValue); 1], Bytes) {
-    ([JSON], service.core.openapi_json())
+    ([JSON], Bytes::from_owner(service.core.openapi_json()))
 }

@@ -89,6 +89,10 @@ impl Visit {
         let suffix = self.suffix();
         values.insert("error", view(problem.map(|own| own.to_json()).unwrap_or_default()));
         values.insert("return_to", return_to.into());
+        // The form that ends an impersonation, on every page.
+        let acts = self.context.found().filter(|user| user.session().impersonator.is_some());
+        let end = acts.map(|_| format!("{}{suffix}", pages.path("end-impersonation")));
+        values.insert("end_impersonation", end.into());
         // The query of links to pages that lead back to the same place.
         values.insert("more", self.query_with(return_to).into());
         values.insert("action", format!("{}{suffix}", pages.path(name)).into());

@@ -6,7 +6,7 @@ use axum::{
     Router,
     extract::State,
     response::{IntoResponse, Redirect, Response},
-    routing::{MethodRouter, get},
+    routing::{MethodRouter, get, post},
 };
 use http::{HeaderName, HeaderValue, header};
 
@@ -33,13 +33,14 @@ pub(super) fn well_known(registry: &mut Registry, service: &PagesService, origin
 pub(crate) fn router(core: &Arc<Core>, pages: &PagesService, routes: Router) -> Router {
     let site = PageSite::new(core, pages, routes);
     let hash = &pages.assets().hash;
-    let all: [(&str, &str, MethodRouter<PageSite>); 14] = [
+    let all: [(&str, &str, MethodRouter<PageSite>); 15] = [
         ("/sign-in", "/sign-in", get(forms::show_sign_in).post(forms::sign_in)),
         ("/sign-up", "/sign-up", get(forms::show_sign_up).post(forms::sign_up)),
         ("/email", "/email-sign-in", get(forms::show_email).post(forms::email)),
         ("/verify", "/verify", get(forms::show_verify).post(forms::verify)),
         ("/verify/resend", "/verify/resend", get(to_verify).post(forms::resend)),
         ("/sign-out", "/sign-out", get(forms::show_sign_out).post(forms::sign_out)),
+        ("/end-impersonation", "/impersonation/end", post(forms::end_impersonation)),
         ("/forgot", "/password/forgot", get(forms::show_forgot).post(forms::forgot)),
         ("/reset", "/password/reset", get(forms::open_reset).post(forms::reset)),
         (

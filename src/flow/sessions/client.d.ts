@@ -37,6 +37,8 @@ export interface Session {
   user_agent: string | null;
   /** `other`: a transport of a newer version of the server. */
   transport: "cookie" | "bearer" | "other";
+  /** The administrator who acts as the user, if the session is an impersonation. */
+  impersonator?: { id: string };
 }
 
 export interface Complete {

@@ -19,7 +19,7 @@ use crate::{
     },
     error::{AuthError, ErrorKind},
     http::{
-        Context, Signed, SignedIn, cookie,
+        Context, Signed, SignedIn, SignedOrImpersonated, cookie,
         in_process::SharedJson,
         json::{Body, FromMembers, Members, NoMembers},
         query::Query,
@@ -184,7 +184,7 @@ const CREATE_TICKET: Operation =
 /// Returns a ticket that opens one live connection on this session.
 async fn ticket(
     State(core): State<Arc<Core>>,
-    Signed { auth, .. }: Signed<NoMembers>,
+    SignedOrImpersonated(auth): SignedOrImpersonated,
 ) -> Result<Response, AuthError> {
     let ticket = core.issue_ticket(auth.session()).await?;
     let seconds = TICKET_LIFE.as_secs();

@@ -204,7 +204,9 @@ impl Looker {
             }
             gone.remove(&row.id);
             match user {
-                Some(user) if come_along => self.sessions.record(begun, row, Some(user)),
+                Some(user) if come_along && row.impersonator.is_none() => {
+                    self.sessions.record(begun, row, Some(user))
+                }
                 joined => {
                     if let Some(asked) = watcher.ask(row.id) {
                         let (sessions, turns) = (self.sessions.clone(), Arc::clone(&self.turns));
@@ -242,7 +244,13 @@ impl Sessions {
         let _turn = turns.acquire().await.map_err(StoreError::new)?;
         if self.watcher.is_watched(row.id) {
             let user = self.users.user_of_session(&row.user_id, joined);
-            let user = timeout(PATIENCE, user).await.map_err(StoreError::new)??;
+            let mut user = timeout(PATIENCE, user).await.map_err(StoreError::new)??;
+            if let Some(own) = &row.impersonator {
+                let remains = timeout(PATIENCE, self.is_impersonator(own)).await;
+                if !remains.map_err(StoreError::new)?? {
+                    user = None;
+                }
+            }
             self.record(begun, row, user);
         }
         asked.done();
@@ -251,8 +259,10 @@ impl Sessions {
 
     fn record(&self, begun: Begun, row: WatchedRow, user: Option<User>) {
         let user = user.filter(User::is_active);
-        let found = user.map(|user| (Subject::from_user(user, row.id), row.expires_at));
-        self.watcher.record(row.id, begun, found);
+        let WatchedRow { id, expires_at, impersonator, .. } = row;
+        let of = |user| Subject { impersonator, ..Subject::from_user(user, id) };
+        let found = user.map(|user| (of(user), expires_at));
+        self.watcher.record(id, begun, found);
     }
 
     /// Returns whether users are fetched with their sessions.

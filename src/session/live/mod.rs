@@ -2,6 +2,7 @@
 
 mod handle;
 mod look;
+mod owners;
 mod poll;
 mod slot;
 mod urgent;

@@ -10,7 +10,11 @@ use std::{
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::{slot::Slot, urgent::Urgent};
+use super::{
+    owners::{Owner, Owners},
+    slot::Slot,
+    urgent::Urgent,
+};
 use crate::{
     model::{SessionId, Subject},
     store::Changed,
@@ -30,7 +34,7 @@ struct Entry {
     slot: Arc<Slot>,
     /// The number of `SessionWatch` values.
     lives: usize,
-    user: u64,
+    owner: Owner,
     expires_at: Timestamp,
     /// Whether the entry is in `expiries`.
     is_timed: bool,
@@ -64,7 +68,7 @@ pub(super) struct Begun {
 #[derive(Debug, Default)]
 pub(super) struct Watched {
     entries: BTreeMap<SessionId, Entry>,
-    of_user: BTreeSet<(u64, SessionId)>,
+    owners: Owners,
     expiries: BTreeSet<(Timestamp, SessionId)>,
     waiting: BTreeSet<(Instant, SessionId)>,
     failed: BTreeSet<(Instant, SessionId)>,
@@ -90,7 +94,7 @@ impl Watched {
     pub(super) fn add(
         &mut self,
         id: SessionId,
-        user: u64,
+        owner: Owner,
         expires_at: Timestamp,
         subject: Subject,
     ) -> Arc<Slot> {
@@ -102,7 +106,7 @@ impl Watched {
         let entry = Entry {
             slot: Arc::clone(&slot),
             lives: 1,
-            user,
+            owner,
             expires_at,
             is_timed: true,
             confirmed,
@@ -110,7 +114,7 @@ impl Watched {
             standing: TokenAge::Waiting,
             is_asked: false,
         };
-        self.of_user.insert((user, id));
+        self.owners.insert(id, owner);
         self.expiries.insert((expires_at, id));
         self.waiting.insert((confirmed, id));
         self.entries.insert(id, entry);
@@ -140,7 +144,7 @@ impl Watched {
 
     fn remove(&mut self, id: SessionId) -> Option<Entry> {
         let entry = self.entries.remove(&id)?;
-        self.of_user.remove(&(entry.user, id));
+        self.owners.remove(id, entry.owner);
         self.expiries.remove(&(entry.expires_at, id));
         self.waiting.remove(&(entry.confirmed, id));
         self.failed.remove(&(entry.confirmed, id));
@@ -152,6 +156,7 @@ impl Watched {
         if let Some(entry) = self.remove(id) {
             entry.slot.end();
         }
+        self.require_impersonations(id);
     }
 
     /// Ends all sessions. Returns their number.
@@ -236,13 +241,19 @@ impl Watched {
     pub(super) fn change(&mut self, changed: Changed) {
         match changed {
             Changed::Everything => self.is_everything_due = true,
-            Changed::Session(id) => self.require(id),
+            Changed::Session(id) => {
+                self.require(id);
+                self.require_impersonations(id);
+            }
             Changed::User(user) => {
-                let all = (user, SessionId::MIN)..=(user, SessionId::MAX);
-                let ids: Vec<_> = self.of_user.range(all).map(|(_, id)| *id).collect();
-                ids.into_iter().for_each(|id| self.require(id));
+                self.owners.of_user(user).into_iter().for_each(|id| self.require(id));
             }
         }
+    }
+
+    /// Invalidates the impersonations that a session began.
+    fn require_impersonations(&mut self, id: SessionId) {
+        self.owners.of_administrator(id).into_iter().for_each(|id| self.require(id));
     }
 
     /// Invalidates a session, which is queried before all others.

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
 use super::{
+    owners::Owner,
     slot::Slot,
     watched::{Begun, Watched},
 };
@@ -125,11 +126,14 @@ impl Watcher {
         resolved: &Arc<AuthenticatedSession>,
     ) -> (SessionWatch, bool) {
         let (session, user) = (&resolved.session, &resolved.user);
-        let key = self.changes.user_key(&user.id);
         let expires_at = session.refresh_expires_at.min(session.expires_at);
         let subject = Subject::from_session(user, session);
+        let administrator = session.impersonator.as_ref();
+        let administrator =
+            administrator.and_then(|own| Some((self.changes.user_key(&own.id), own.session?)));
+        let owner = Owner { user: self.changes.user_key(&user.id), administrator };
         let mut watched = self.watched();
-        let slot = watched.add(session.id, key, expires_at, subject);
+        let slot = watched.add(session.id, owner, expires_at, subject);
         let begins = !std::mem::replace(&mut watched.is_running, true);
         drop(watched);
         let (version, _) = slot.read();

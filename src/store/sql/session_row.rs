@@ -9,7 +9,9 @@ use super::{
 };
 use crate::{
     crypto::digest::Digest,
-    model::{ClientInfo, FactorProof, IdpSession, Session, SessionId, Transport, UserId},
+    model::{
+        ClientInfo, FactorProof, IdpSession, Impersonator, Session, SessionId, Transport, UserId,
+    },
     store::{AccessTokenRow, FormerLineage, SessionRow, SessionTag, StoreError, WatchedRow},
 };
 
@@ -18,14 +20,16 @@ macro_rules! access_columns {
         "s.id, s.user_id, s.generation, s.access_hash, s.access_expires_at,
         s.previous_access_hash, s.previous_access_expires_at, s.refresh_expires_at, s.expires_at,
         s.confirmed_at, s.created_at, s.last_seen_at, s.factors, s.ip, s.user_agent,
-        s.transport, s.upstream_provider, s.upstream_subject, s.upstream_session, s.renewals"
+        s.transport, s.upstream_provider, s.upstream_subject, s.upstream_session, s.renewals,
+        s.impersonator"
     };
 }
 
 macro_rules! session_columns {
     () => {
         concat!(
-            "s.nonce, s.salt, s.lineage_hash, s.refresh_hash, s.rotated_at, s.former, s.tags, ",
+            "s.nonce, s.salt, s.lineage_hash, s.refresh_hash, s.rotated_at, s.former, s.tags,
+            s.has_impersonated, ",
             $crate::store::sql::session_row::access_columns!()
         )
     };
@@ -38,10 +42,11 @@ pub(super) const ACCESS: &str = access_columns!();
 pub(super) const COLUMNS: &str = session_columns!();
 
 /// The number of [`COLUMNS`] before the id.
-pub(super) const BEFORE_ID: usize = 7;
+pub(super) const BEFORE_ID: usize = 8;
 
 /// The columns of a [`WatchedRow`], in the table `s`. The id is the first of them.
-pub(super) const WATCHED: &str = "s.id, s.user_id, s.refresh_expires_at, s.expires_at";
+pub(super) const WATCHED: &str = "s.id, s.user_id, s.refresh_expires_at, s.expires_at,
+    s.impersonator";
 
 pub(super) use access_columns;
 
@@ -77,6 +82,7 @@ pub(super) fn args(row: &SessionRow) -> Result<Vec<Arg>, StoreError> {
         i64::from(session.renewals).into(),
         former_text(&row.former)?.into(),
         tags_text(&row.tags)?.into(),
+        impersonator_text(session)?.into(),
     ])
 }
 
@@ -102,6 +108,7 @@ pub(super) fn read<DB: Db>(columns: &mut Reader<'_, DB>) -> Result<SessionRow, S
         Some(text) => serde_json::from_str(&text).map_err(|_| columns.corrupt())?,
         None => Vec::new(),
     };
+    let has_impersonated = columns.optional_int()?.is_some();
     let row = read_access(columns)?;
     let AccessTokenRow { session, generation, access_hash, previous_access, confirmed_at } = row;
     Ok(SessionRow {
@@ -117,6 +124,7 @@ pub(super) fn read<DB: Db>(columns: &mut Reader<'_, DB>) -> Result<SessionRow, S
         confirmed_at,
         former,
         tags,
+        has_impersonated,
     })
 }
 
@@ -124,7 +132,8 @@ pub(super) fn read_watched<DB: Db>(columns: &mut Reader<'_, DB>) -> Result<Watch
     let id = columns.parsed(|text| text.parse().ok())?;
     let user_id = UserId::new(columns.text()?);
     let expires_at = columns.time()?.min(columns.time()?);
-    Ok(WatchedRow { id, user_id, expires_at })
+    let impersonator = impersonator(columns)?;
+    Ok(WatchedRow { id, user_id, expires_at, impersonator })
 }
 
 pub(super) fn read_access<DB: Db>(
@@ -157,8 +166,10 @@ pub(super) fn read_access<DB: Db>(
         session: upstream_session,
     });
     let renewals = columns.int()?.try_into().map_err(|_| columns.corrupt())?;
+    let impersonator = impersonator(columns)?;
     let session = Session {
         renewals,
+        impersonator,
         upstream,
         created_at,
         last_seen_at,
@@ -203,6 +214,19 @@ pub(super) fn former_text(former: &[FormerLineage]) -> Result<String, StoreError
         .map(|own| (own.generation, own.lineage_hash.to_base64(), own.access_hash.to_base64()))
         .collect();
     json_text(&former)
+}
+
+/// Returns the column `impersonator`: the user id and the session of the administrator.
+fn impersonator_text(session: &Session) -> Result<Option<String>, StoreError> {
+    let own = session.impersonator.as_ref().and_then(|own| Some((&own.id, own.session?)));
+    own.map(|own| json_text(&own)).transpose()
+}
+
+fn impersonator<DB: Db>(columns: &mut Reader<'_, DB>) -> Result<Option<Impersonator>, StoreError> {
+    let Some(text) = columns.optional_text()? else { return Ok(None) };
+    let own = serde_json::from_str(&text).map_err(|_| columns.corrupt())?;
+    let (id, session): (UserId, SessionId) = own;
+    Ok(Some(Impersonator::new(id, session)))
 }
 
 /// Returns the column `tags`, from which a trigger writes the table of tags.
@@ -253,15 +277,15 @@ const INSERT: &str = "INSERT INTO auth_sessions (id, user_id, nonce, salt, gener
     lineage_hash, refresh_hash, access_hash, access_expires_at, previous_access_hash,
     previous_access_expires_at, refresh_expires_at, expires_at, rotated_at, confirmed_at,
     created_at, last_seen_at, factors, ip, user_agent, transport, upstream_provider,
-    upstream_subject, upstream_session, renewals, former, tags)
+    upstream_subject, upstream_session, renewals, former, tags, impersonator)
     SELECT CAST($1 AS TEXT), CAST($2 AS TEXT), CAST($3 AS TEXT), CAST($4 AS TEXT),
     CAST($5 AS BIGINT), CAST($6 AS TEXT), CAST($7 AS TEXT), CAST($8 AS TEXT),
     CAST($9 AS BIGINT), CAST($10 AS TEXT), CAST($11 AS BIGINT), CAST($12 AS BIGINT),
     CAST($13 AS BIGINT), CAST($14 AS BIGINT), CAST($15 AS BIGINT), CAST($16 AS BIGINT),
     CAST($17 AS BIGINT), CAST($18 AS TEXT), CAST($19 AS TEXT), CAST($20 AS TEXT),
     CAST($21 AS TEXT), CAST($22 AS TEXT), CAST($23 AS TEXT), CAST($24 AS TEXT),
-    CAST($25 AS BIGINT), CAST($26 AS TEXT), CAST($27 AS TEXT)
+    CAST($25 AS BIGINT), CAST($26 AS TEXT), CAST($27 AS TEXT), CAST($28 AS TEXT)
     WHERE EXISTS (SELECT 1 FROM owner WHERE status = 'active')
     RETURNING (SELECT COUNT(*) FROM (SELECT 1 FROM auth_sessions o
     WHERE o.user_id = CAST($2 AS TEXT) AND o.id <> CAST($1 AS TEXT)
-    AND o.refresh_expires_at > CAST($16 AS BIGINT) LIMIT CAST($28 AS BIGINT)) AS others)";
+    AND o.refresh_expires_at > CAST($16 AS BIGINT) LIMIT CAST($29 AS BIGINT)) AS others)";

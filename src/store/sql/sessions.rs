@@ -207,6 +207,10 @@ impl<DB: Db> SessionStore for SqlStore<DB> {
         u64::try_from(ended.await?.len()).map_err(StoreError::new)
     }
 
+    async fn mark_impersonator(&self, id: SessionId) -> Result<bool, StoreError> {
+        Ok(self.execute(MARK_IMPERSONATOR, vec![id.to_string().into()]).await? == 1)
+    }
+
     async fn delete_any_sessions(&self, batch: u32) -> Result<u64, StoreError> {
         let deleted = self.execute(DELETE_ANY_SESSIONS, vec![i64::from(batch).into()]);
         self.changes.reporting(Changed::Everything, deleted, |_| [Changed::Everything]).await
@@ -293,6 +297,9 @@ const CONFIRM: &str = "UPDATE auth_sessions SET confirmed_at = $1
 /// Other nodes need no notification of expired sessions.
 pub(super) const UNNOTIFIED: &str = " AND (SELECT set_config('authlayer.noted',
     CAST(pg_current_xact_id() AS TEXT) || ' off', true)) IS NOT NULL";
+
+const MARK_IMPERSONATOR: &str =
+    "UPDATE auth_sessions SET has_impersonated = 1 WHERE id = CAST($1 AS TEXT)";
 
 const DELETE: &str = "DELETE FROM auth_sessions WHERE id = CAST($1 AS TEXT)";
 

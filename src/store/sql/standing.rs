@@ -37,7 +37,8 @@ impl<DB: Db> AccountFlagStore for SqlStore<DB> {
 
     async fn last_seen(&self, users: &[UserId]) -> Result<HashMap<UserId, Timestamp>, StoreError> {
         let sql = format!(
-            "SELECT user_id, MAX(last_seen_at) FROM auth_sessions WHERE {} GROUP BY user_id",
+            "SELECT user_id, MAX(last_seen_at) FROM auth_sessions WHERE {}
+            AND impersonator IS NULL GROUP BY user_id",
             DB::among("user_id")
         );
         let rows = self.fetch_all(sql, vec![json_text(&users)?.into()]).await?;

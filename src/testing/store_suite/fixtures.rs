@@ -96,6 +96,7 @@ pub(super) fn session(byte: u8, user: &UserId) -> SessionRow {
         confirmed_at: None,
         former: Vec::new(),
         tags: Vec::new(),
+        has_impersonated: false,
     }
 }
 

@@ -2,4 +2,6 @@
 
 mod routes;
 
-pub(super) use routes::{EVENT_PARAMETERS, USER_PARAMETERS, event_filter, list_filter};
+pub(super) use routes::{
+    EVENT_PARAMETERS, USER_PARAMETERS, check_texts, event_filter, list_filter,
+};

@@ -104,7 +104,11 @@ fn limit(query: &Query) -> Result<u32, AuthError> {
 }
 
 /// Rejects texts that are empty, too long or have control characters.
-fn check_texts<'t>(members: &mut Members, name: &str, texts: impl IntoIterator<Item = &'t String>) {
+pub(crate) fn check_texts<'t>(
+    members: &mut Members,
+    name: &str,
+    texts: impl IntoIterator<Item = &'t String>,
+) {
     let is_text = |text: &String| {
         !text.is_empty()
             && !text.chars().any(char::is_control)

@@ -13,7 +13,8 @@ pub(super) use links::{
 };
 pub(super) use security::{change as change_security, show as show_security};
 pub(super) use sign_in::{
-    email, show_email, show_sign_in, show_sign_out, show_sign_up, sign_in, sign_out, sign_up,
+    email, end_impersonation, show_email, show_sign_in, show_sign_out, show_sign_up, sign_in,
+    sign_out, sign_up,
 };
 pub(super) use step_up::{show as show_step_up, step_up};
 pub(super) use verify::{resend, show as show_verify, verify};

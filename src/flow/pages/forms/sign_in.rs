@@ -127,6 +127,14 @@ pub(in crate::flow::pages) async fn sign_out(visit: Visit) -> Answer {
     }
 }
 
+pub(in crate::flow::pages) async fn end_impersonation(visit: Visit) -> Answer {
+    visit.form()?;
+    match visit.call_empty(Method::POST, "/impersonation/end").await {
+        Ok(reply) => Ok(visit.leave("/", reply)),
+        Err(error) => Ok(visit.error(&error)),
+    }
+}
+
 /// Adds the sign-in methods of the application, to which a page links.
 fn with_ways<'a>(visit: &Visit, page: Page<'a>, return_to: Option<&str>) -> Page<'a> {
     let (links, origins) = provider_links(visit, return_to);

@@ -75,6 +75,9 @@ cancel-lead = طُلب استرداد هذا الحساب دون أقوى طري
 cancel-button = إيقاف الاسترداد
 
 # تسجيل الخروج والتأكيد
+impersonation-lead = أنت مسجّل الدخول باسم مستخدم آخر.
+impersonation-button = العودة إلى حسابك
+
 sign-out-title = تسجيل الخروج
 sign-out-lead = هل تريد تسجيل الخروج من هذا الجهاز؟
 sign-out-button = تسجيل الخروج
@@ -345,6 +348,10 @@ mail-notice-recovery-requested-after = الرابط صالح لمدة 48 ساع�
 mail-notice-recovery-available-subject = أصبح استرداد حسابك متاحًا
 mail-notice-recovery-available-before = لمدة يوم يمكن للجهاز الذي طلب الاسترداد تغيير حسابك دون أقوى طريقة لتسجيل الدخول إليه. استبدل ما فقدته.
 mail-notice-recovery-available-after = إذا لم تكن أنت فافتح الرابط في الرسالة السابقة، أو عيّن كلمة مرور جديدة فورًا.
+mail-notice-impersonated-subject = يعمل أحد المسؤولين في حسابك
+mail-notice-impersonated-before = سجّل أحد مسؤولي هذه الخدمة الدخول باسمك لمدة ساعة على الأكثر. لا يمكنه تغيير طريقة تسجيل دخولك.
+mail-notice-impersonated-after = إذا لم تكن تتوقع ذلك فتواصل مع مشغّل هذه الخدمة.
+
 mail-notice-two-step-changed-subject = تغيّر التحقق بخطوتين
 mail-notice-two-step-changed-before = فُعّل التحقق بخطوتين لحسابك أو أُوقف.
 mail-notice-two-step-changed-after = { mail-not-you }

@@ -71,6 +71,9 @@ cancel-lead = Es wurde verlangt, dieses Konto ohne seine stärkste Anmeldemethod
 cancel-button = Wiederherstellung stoppen
 
 # Abmelden und Bestätigen
+impersonation-lead = Sie sind als ein anderer Benutzer angemeldet.
+impersonation-button = Zum eigenen Konto zurückkehren
+
 sign-out-title = Abmelden
 sign-out-lead = Möchten Sie sich auf diesem Gerät abmelden?
 sign-out-button = Abmelden
@@ -319,6 +322,10 @@ mail-notice-recovery-requested-after = Der Link gilt 48 Stunden. Er stoppt die W
 mail-notice-recovery-available-subject = Die Wiederherstellung Ihres Kontos ist möglich
 mail-notice-recovery-available-before = Einen Tag lang kann das Gerät, das die Wiederherstellung angefordert hat, Ihr Konto ohne seine stärkste Anmeldemethode ändern. Ersetzen Sie, was Sie verloren haben.
 mail-notice-recovery-available-after = Wenn Sie das nicht waren, öffnen Sie den Link in der früheren Nachricht, oder setzen Sie sofort ein neues Passwort.
+mail-notice-impersonated-subject = Ein Administrator handelt in Ihrem Konto
+mail-notice-impersonated-before = Ein Administrator dieses Dienstes hat sich für höchstens eine Stunde als Sie angemeldet. Er kann nicht ändern, wie Sie sich anmelden.
+mail-notice-impersonated-after = Wenn Sie das nicht erwartet haben, wenden Sie sich an den Betreiber dieses Dienstes.
+
 mail-notice-two-step-changed-subject = Die Zwei-Schritt-Verifizierung wurde geändert
 mail-notice-two-step-changed-before = Die Zwei-Schritt-Verifizierung Ihres Kontos wurde ein- oder ausgeschaltet.
 mail-notice-two-step-changed-after = { mail-not-you }

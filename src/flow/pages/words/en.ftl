@@ -71,6 +71,9 @@ cancel-lead = A recovery of this account without its strongest sign-in method wa
 cancel-button = Stop recovery
 
 # Sign-out and step-up
+impersonation-lead = You are signed in as another user.
+impersonation-button = Return to your account
+
 sign-out-title = Sign out
 sign-out-lead = Do you want to sign out on this device?
 sign-out-button = Sign out
@@ -319,6 +322,10 @@ mail-notice-recovery-requested-after = The link is valid for 48 hours. It stops 
 mail-notice-recovery-available-subject = The recovery of your account is available
 mail-notice-recovery-available-before = For a day, the device that requested the recovery can change your account without its strongest sign-in method. Replace what you have lost.
 mail-notice-recovery-available-after = If this was not you, open the link in the earlier message, or set a new password at once.
+mail-notice-impersonated-subject = An administrator acts in your account
+mail-notice-impersonated-before = An administrator of this service signed in as you, for an hour at most. They cannot change how you sign in.
+mail-notice-impersonated-after = If you did not expect this, contact the operator of this service.
+
 mail-notice-two-step-changed-subject = Two-step verification was changed
 mail-notice-two-step-changed-before = Two-step verification of your account was turned on or off.
 mail-notice-two-step-changed-after = { mail-not-you }

@@ -71,6 +71,9 @@ cancel-lead = Se solicitó recuperar esta cuenta sin su método de acceso más f
 cancel-button = Detener la recuperación
 
 # Cierre de sesión y confirmación
+impersonation-lead = Ha iniciado sesión como otro usuario.
+impersonation-button = Volver a su cuenta
+
 sign-out-title = Cerrar sesión
 sign-out-lead = ¿Quiere cerrar la sesión en este dispositivo?
 sign-out-button = Cerrar sesión
@@ -319,6 +322,10 @@ mail-notice-recovery-requested-after = El enlace es válido durante 48 horas. De
 mail-notice-recovery-available-subject = La recuperación de su cuenta está disponible
 mail-notice-recovery-available-before = Durante un día, el dispositivo que solicitó la recuperación puede cambiar su cuenta sin su método de acceso más fuerte. Sustituya lo que perdió.
 mail-notice-recovery-available-after = Si no fue usted, abra el enlace del mensaje anterior, o establezca de inmediato una contraseña nueva.
+mail-notice-impersonated-subject = Un administrador actúa en su cuenta
+mail-notice-impersonated-before = Un administrador de este servicio inició sesión en su nombre, por una hora como máximo. No puede cambiar sus métodos de acceso.
+mail-notice-impersonated-after = Si no lo esperaba, póngase en contacto con el operador de este servicio.
+
 mail-notice-two-step-changed-subject = Se cambió la verificación en dos pasos
 mail-notice-two-step-changed-before = Se activó o se desactivó la verificación en dos pasos de su cuenta.
 mail-notice-two-step-changed-after = { mail-not-you }

@@ -71,6 +71,9 @@ cancel-lead = Une récupération de ce compte sans sa méthode de connexion la p
 cancel-button = Arrêter la récupération
 
 # Déconnexion et confirmation
+impersonation-lead = Vous êtes connecté en tant qu’un autre utilisateur.
+impersonation-button = Revenir à votre compte
+
 sign-out-title = Se déconnecter
 sign-out-lead = Voulez-vous vous déconnecter sur cet appareil ?
 sign-out-button = Se déconnecter
@@ -319,6 +322,10 @@ mail-notice-recovery-requested-after = Le lien est valable 48 heures. Il arrête
 mail-notice-recovery-available-subject = La récupération de votre compte est possible
 mail-notice-recovery-available-before = Pendant un jour, l’appareil qui a demandé la récupération peut modifier votre compte sans sa méthode de connexion la plus forte. Remplacez ce que vous avez perdu.
 mail-notice-recovery-available-after = Si ce n’était pas vous, ouvrez le lien du message précédent, ou choisissez immédiatement un nouveau mot de passe.
+mail-notice-impersonated-subject = Un administrateur agit dans votre compte
+mail-notice-impersonated-before = Un administrateur de ce service s’est connecté en votre nom, pour une heure au plus. Il ne peut pas modifier vos méthodes de connexion.
+mail-notice-impersonated-after = Si vous ne vous y attendiez pas, contactez l’exploitant de ce service.
+
 mail-notice-two-step-changed-subject = La vérification en deux étapes a été modifiée
 mail-notice-two-step-changed-before = La vérification en deux étapes de votre compte a été activée ou désactivée.
 mail-notice-two-step-changed-after = { mail-not-you }

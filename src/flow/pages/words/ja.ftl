@@ -71,6 +71,9 @@ cancel-lead = 最も強いサインイン方法を使わない回復が請求さ
 cancel-button = 回復を中止
 
 # サインアウトと再確認
+impersonation-lead = ほかのユーザーとしてサインインしています。
+impersonation-button = 自分のアカウントに戻る
+
 sign-out-title = サインアウト
 sign-out-lead = この端末からサインアウトしますか？
 sign-out-button = サインアウト
@@ -298,6 +301,10 @@ mail-notice-recovery-requested-after = リンクは48時間有効です。回復
 mail-notice-recovery-available-subject = アカウントの回復が可能になりました
 mail-notice-recovery-available-before = 回復を請求した端末から、1日の間、最も強いサインイン方法を使わずにアカウントを変更できます。なくしたものを置き換えてください。
 mail-notice-recovery-available-after = 心当たりがない場合は、以前のメールのリンクを開くか、すぐに新しいパスワードを設定してください。
+mail-notice-impersonated-subject = 管理者があなたのアカウントで操作しています
+mail-notice-impersonated-before = このサービスの管理者が、最長1時間、あなたとしてサインインしました。管理者があなたのサインイン方法を変更することはできません。
+mail-notice-impersonated-after = 心当たりがない場合は、このサービスの運営者にお問い合わせください。
+
 mail-notice-two-step-changed-subject = 2段階認証が変更されました
 mail-notice-two-step-changed-before = アカウントの2段階認証がオンまたはオフになりました。
 mail-notice-two-step-changed-after = { mail-not-you }

@@ -122,6 +122,7 @@ const ALL: &[(&str, MigrationKind, &str, &str)] = &[
         "0018_user_search_sqlite",
         "0018_user_search_postgres"
     ),
+    migration!("0019_impersonation", "0019_impersonation_sqlite", "0019_impersonation_postgres"),
 ];
 
 /// Returns the migrations of an engine, in order.

@@ -172,6 +172,10 @@ impl SessionStore for Fake {
         unreachable!()
     }
 
+    async fn mark_impersonator(&self, _: SessionId) -> Result<bool, StoreError> {
+        unreachable!()
+    }
+
     async fn delete_tagged(&self, _: &[SessionTag]) -> Result<u64, StoreError> {
         unreachable!()
     }
@@ -203,6 +207,7 @@ fn row(id: SessionId) -> SessionRow {
         confirmed_at: None,
         former: Vec::new(),
         tags: Vec::new(),
+        has_impersonated: false,
     }
 }
 
