@@ -29,9 +29,10 @@ fn kinds(operation: &Operation, extracted: &Extracted, described: &Described) ->
     let may_require = operation.credential == Credential::Challenge;
     if extracted.access >= Access::Session || may_require {
         kinds.extend([ErrorKind::Unauthenticated, ErrorKind::Forbidden]);
-        if extracted.has_rule || !(is_safe || extracted.admits_impersonations) {
-            kinds.push(ErrorKind::Impersonating);
-        }
+    }
+    let is_closed = extracted.has_rule || !(is_safe || extracted.admits_impersonations);
+    if extracted.access >= Access::Session && is_closed {
+        kinds.push(ErrorKind::Impersonating);
     }
     if extracted.access == Access::Fresh {
         kinds.push(ErrorKind::StepUpRequired);

@@ -227,7 +227,12 @@ const START_STEP_UP: Operation =
     Operation::post("startPasskeyVerification", "Starts to verify a passkey or security key")
         .challenge()
         .returns(&[CEREMONY])
-        .fails(&[ErrorKind::ChallengeExpired, ErrorKind::NoPasskey, ErrorKind::RateLimited]);
+        .fails(&[
+            ErrorKind::ChallengeExpired,
+            ErrorKind::Impersonating,
+            ErrorKind::NoPasskey,
+            ErrorKind::RateLimited,
+        ]);
 
 async fn start_step_up(
     State(service): Service,
