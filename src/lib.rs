@@ -6,6 +6,7 @@
         feature = "oauth",
         feature = "passkeys",
         feature = "totp",
+        feature = "tokens",
         feature = "pages",
         feature = "openapi"
     )),
@@ -87,6 +88,8 @@ pub use flow::{
 };
 #[cfg(feature = "oauth")]
 pub use flow::{github::GitHub, oauth::OAuth, oauth2::OAuth2, oidc::Oidc};
+#[cfg(feature = "tokens")]
+pub use flow::service_tokens::ServiceTokens;
 #[cfg(feature = "totp")]
 pub use flow::{recovery_codes::RecoveryCodes, totp::Totp};
 pub use hook::{AuthHook, HookError};

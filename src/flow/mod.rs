@@ -34,6 +34,8 @@ pub mod protected_resource;
 #[cfg(feature = "totp")]
 pub mod recovery_codes;
 pub mod reset;
+#[cfg(feature = "tokens")]
+pub mod service_tokens;
 pub mod sessions;
 #[cfg(feature = "totp")]
 pub mod totp;
