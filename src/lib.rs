@@ -81,6 +81,8 @@ pub use flow::pages::{ColorScheme, Pages, Theme};
 pub use flow::passkeys::Passkeys;
 #[cfg(feature = "password")]
 pub use flow::password::{Password, PasswordContext};
+#[cfg(feature = "tokens")]
+pub use flow::service_tokens::ServiceTokens;
 pub use flow::{
     account_recovery::AccountRecovery, admin::Admin, anonymous::AnonymousUsers, api_keys::ApiKeys,
     codes::EmailCodes, email_sign_in::EmailSignIn, forward_auth::ForwardAuth,
@@ -88,8 +90,6 @@ pub use flow::{
 };
 #[cfg(feature = "oauth")]
 pub use flow::{github::GitHub, oauth::OAuth, oauth2::OAuth2, oidc::Oidc};
-#[cfg(feature = "tokens")]
-pub use flow::service_tokens::ServiceTokens;
 #[cfg(feature = "totp")]
 pub use flow::{recovery_codes::RecoveryCodes, totp::Totp};
 pub use hook::{AuthHook, HookError};
@@ -114,7 +114,7 @@ pub use origin::{InvalidOrigin, Origins};
 #[cfg(feature = "cedar")]
 pub use policy::{Policies, PolicyDecision, PolicyError, PolicyRequest};
 #[cfg(feature = "oauth")]
-pub use provider::Provider;
+pub use provider::{Provider, TokenSink};
 pub use redirect::{IntoRedirectTarget, RedirectTarget};
 pub use registry::{Flow, Registry};
 pub use services::{

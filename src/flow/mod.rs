@@ -48,5 +48,7 @@ pub use passkeys::PasskeyService;
 pub use password::PasswordService;
 
 #[cfg(feature = "oauth")]
-pub use crate::provider::{ProviderError, ProviderLogout, ProviderProfile, ProviderRequest};
+pub use crate::provider::{
+    LinkedIdentity, ProviderError, ProviderLogout, ProviderProfile, ProviderRequest, ProviderTokens,
+};
 pub use crate::registry::Flow;

@@ -19,8 +19,9 @@ use crate::{
         Creation, Credential, CredentialKind, CredentialStore, CredentialUpdate, Decide,
         DeleteOutcome, DeletedUser, EditFn, EditOutcome, EventQuery, EventStore, InsertOptions,
         InvalidationClock, KeyStore, LimitRule, LimitStore, MailStore, Remaining, SessionRow,
-        SessionStore, SessionTag, SigningKeyStore, Store, StoreError, StoredEvent, StoredMail, StoredSigningKey, Unreadable,
-        UserFilter, UserSearch, UserTable, UserTableError, WatchedRow, WithUser, sealed::Sealed,
+        SessionStore, SessionTag, SigningKeyStore, Store, StoreError, StoredEvent, StoredMail,
+        StoredSigningKey, Unreadable, UserFilter, UserSearch, UserTable, UserTableError,
+        WatchedRow, WithUser, sealed::Sealed,
     },
 };
 

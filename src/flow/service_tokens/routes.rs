@@ -25,10 +25,7 @@ const CACHE: HeaderValue = HeaderValue::from_static("public, max-age=300");
 pub(super) fn register(registry: &mut Registry, service: &ServiceTokenService) {
     registry.own_routes(
         service,
-        [
-            ("/tokens", CREATE_SERVICE_TOKEN.to(create)),
-            ("/jwks.json", GET_SIGNING_KEYS.to(keys)),
-        ],
+        [("/tokens", CREATE_SERVICE_TOKEN.to(create)), ("/jwks.json", GET_SIGNING_KEYS.to(keys))],
     );
 }
 
