@@ -19,7 +19,6 @@ use serde_json::{Value, json};
 
 use crate::{
     authenticator::enroll,
-    codes::verified_user,
     providers::{ORIGIN, me, path_of, with_providers},
     support::{id_of, until},
 };
@@ -58,7 +57,7 @@ with_providers! {
     }
 
     async fn links_and_pending_sign_ins_hand_tokens_over(world: &World) {
-        let jane = verified_user(&world.bed, JANE).await;
+        let jane = world.bed.browser(JANE).await;
         let id = UserId::new(id_of(&jane).await);
         assert_eq!(world.link(&jane).await.status, 303);
         enroll(&world.bed, &jane).await;
@@ -82,7 +81,7 @@ with_providers! {
     }
 
     async fn refresh_token_of_a_deleted_user_is_revoked(world: &World) {
-        let jane = verified_user(&world.bed, JANE).await;
+        let jane = world.bed.browser(JANE).await;
         assert_eq!(world.link(&jane).await.status, 303);
         let other = world.client();
         world.idp.claim("sub", "other");
@@ -148,7 +147,8 @@ async fn user_is_signed_in_if_the_sink_fails() {
     let store = SqliteStore::memory().await.unwrap();
     let flow = flow.token_sink(Sink { fails: true });
     let auth = Auth::builder(store).origin(ORIGIN).flow(flow).build().unwrap();
-    let client = serve(&auth).await.client();
+    let app = serve(&auth).await;
+    let client = app.client();
     let start = client.get("/auth/oauth/fake/start").await;
     let back = client.get(&path_of(&idp.authorize(&start.header("location")))).await;
     assert_eq!(back.status, 303);
@@ -166,7 +166,8 @@ async fn revocation_at_apple_has_a_signed_secret() {
     let build = |flow| Auth::builder(store.clone()).origin(ORIGIN).flow(flow).build().unwrap();
     // The provider on loopback knows a constant secret, so the user signs in with it.
     let before = build(flow().client_secret("secret"));
-    let client = serve(&before).await.client();
+    let app = serve(&before).await;
+    let client = app.client();
     let start = client.get("/auth/oauth/apple/start").await;
     client.get(&path_of(&idp.authorize(&start.header("location")))).await;
     let id = UserId::new(client.get("/me").await.json()["id"].as_str().unwrap());
@@ -191,7 +192,8 @@ async fn revocation_endpoint_can_be_configured() {
     let flow = Oidc::new("fake", idp.issuer(), "client").client_secret("secret");
     let flow = flow.revocation_url(url).token_sink(Sink { fails: false });
     let auth = Auth::builder(store).origin(ORIGIN).flow(flow).build().unwrap();
-    let client = serve(&auth).await.client();
+    let app = serve(&auth).await;
+    let client = app.client();
     let start = client.get("/auth/oauth/fake/start").await;
     client.get(&path_of(&idp.authorize(&start.header("location")))).await;
     let id = UserId::new(client.get("/me").await.json()["id"].as_str().unwrap());
@@ -216,7 +218,8 @@ async fn oauth2_tokens_are_revoked_at_the_configured_url() {
         .token_sink(Sink { fails: false });
     let store = SqliteStore::memory().await.unwrap();
     let auth = Auth::builder(store).origin(ORIGIN).flow(flow).build().unwrap();
-    let client = serve(&auth).await.client();
+    let app = serve(&auth).await;
+    let client = app.client();
     let start = client.get("/auth/oauth/acme/start").await;
     client.get(&path_of(&idp.authorize(&start.header("location")))).await;
     let id = UserId::new(client.get("/me").await.json()["id"].as_str().unwrap());
