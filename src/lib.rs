@@ -6,6 +6,7 @@
         feature = "oauth",
         feature = "passkeys",
         feature = "totp",
+        feature = "tokens",
         feature = "pages",
         feature = "openapi"
     )),
@@ -80,6 +81,8 @@ pub use flow::pages::{ColorScheme, Pages, Theme};
 pub use flow::passkeys::Passkeys;
 #[cfg(feature = "password")]
 pub use flow::password::{Password, PasswordContext};
+#[cfg(feature = "tokens")]
+pub use flow::service_tokens::ServiceTokens;
 pub use flow::{
     account_recovery::AccountRecovery, admin::Admin, anonymous::AnonymousUsers, api_keys::ApiKeys,
     codes::EmailCodes, email_sign_in::EmailSignIn, forward_auth::ForwardAuth,
@@ -111,7 +114,7 @@ pub use origin::{InvalidOrigin, Origins};
 #[cfg(feature = "cedar")]
 pub use policy::{Policies, PolicyDecision, PolicyError, PolicyRequest};
 #[cfg(feature = "oauth")]
-pub use provider::Provider;
+pub use provider::{Provider, TokenSink};
 pub use redirect::{IntoRedirectTarget, RedirectTarget};
 pub use registry::{Flow, Registry};
 pub use services::{

@@ -5,7 +5,8 @@ use crate::crypto::seal::SealingKey;
 
 impl AuthBuilder {
     /// Sets the keys that seal secrets that must be stored as they are: those of authenticator
-    /// apps. The first key seals, all of them open.
+    /// apps, and the private keys that sign tokens for other services. The first key seals, all of
+    /// them open.
     ///
     /// To replace a key, add the new one in front: `.sealing_keys([new, old])`. A secret is sealed
     /// with the new key when it is used next. Remove the old key when nothing is sealed with it

@@ -21,6 +21,8 @@ const BATCH: u32 = 500;
 const MARGIN: SignedDuration = SignedDuration::from_hours(1);
 /// The time for which a message is retained that is due and that no process takes over.
 const ABANDONED: SignedDuration = SignedDuration::from_hours(24);
+/// The time for which a signing key that was replaced is published.
+const RETAINED: SignedDuration = SignedDuration::from_hours(24);
 /// The pause between two batches, so that other statements can run.
 const PAUSE: Duration = Duration::from_millis(5);
 
@@ -36,12 +38,14 @@ enum Table {
     Mails,
     /// Records of deleted users, whose events are anonymized; they are not counted either.
     DeletedUsers,
+    /// Keys that sign no more, and are not published any longer; they are not counted either.
+    SigningKeys,
     /// Records of changes, which are internal and not counted.
     InvalidationClock,
 }
 
 impl Table {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Sessions,
         Self::Challenges,
         Self::Limits,
@@ -49,6 +53,7 @@ impl Table {
         Self::Events,
         Self::Mails,
         Self::DeletedUsers,
+        Self::SigningKeys,
         Self::InvalidationClock,
     ];
 }
@@ -102,6 +107,11 @@ impl Core {
                 }
                 Table::DeletedUsers => {
                     erasure::sweep(&*self.changes, now, expired).await?;
+                    0
+                }
+                Table::SigningKeys => {
+                    let replaced = expired.checked_sub(RETAINED).unwrap_or(Timestamp::MIN);
+                    self.changes.sweep_signing_keys(replaced).await?;
                     0
                 }
                 Table::InvalidationClock => self.changes.sweep_changes(BATCH).await?,

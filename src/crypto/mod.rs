@@ -4,6 +4,8 @@
 //! which cannot be printed, compared or copied by accident.
 
 pub mod digest;
+#[cfg(any(feature = "oauth", feature = "tokens"))]
+pub(crate) mod es256;
 pub mod handle;
 #[cfg(feature = "password")]
 pub mod password;

@@ -34,6 +34,8 @@ pub mod protected_resource;
 #[cfg(feature = "totp")]
 pub mod recovery_codes;
 pub mod reset;
+#[cfg(feature = "tokens")]
+pub mod service_tokens;
 pub mod sessions;
 #[cfg(feature = "totp")]
 pub mod totp;
@@ -46,5 +48,7 @@ pub use passkeys::PasskeyService;
 pub use password::PasswordService;
 
 #[cfg(feature = "oauth")]
-pub use crate::provider::{ProviderError, ProviderLogout, ProviderProfile, ProviderRequest};
+pub use crate::provider::{
+    LinkedIdentity, ProviderError, ProviderLogout, ProviderProfile, ProviderRequest, ProviderTokens,
+};
 pub use crate::registry::Flow;

@@ -73,11 +73,11 @@ impl<T: FromMembers> Extract for Signed<T> {
     }
 }
 
-impl Extract for SignedOrImpersonated {
+impl<T: FromMembers> Extract for SignedOrImpersonated<T> {
     fn add(extracted: &mut Extracted) {
         extracted.access = Access::Session;
         extracted.admits_impersonations = true;
-        extracted.body = Some(json_of::<super::json::NoMembers>());
+        extracted.body = Some(json_of::<T>());
     }
 }
 

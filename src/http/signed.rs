@@ -26,10 +26,12 @@ pub(crate) struct Signed<T> {
     pub(crate) body: T,
 }
 
-/// The same as [`Signed`], also for an administrator who acts as the user, on a route without
-/// members.
+/// The same as [`Signed`], also for an administrator who acts as the user.
 #[derive(Debug)]
-pub(crate) struct SignedOrImpersonated(pub(crate) AuthUser);
+pub(crate) struct SignedOrImpersonated<T> {
+    pub(crate) auth: AuthUser,
+    pub(crate) body: T,
+}
 
 /// The same for a user who authenticated recently, with the strongest factor they have.
 #[derive(Debug)]
@@ -71,14 +73,14 @@ impl<T: FromMembers, S: Send + Sync> FromRequest<S> for Signed<T> {
     }
 }
 
-impl<S: Send + Sync> FromRequest<S> for SignedOrImpersonated {
+impl<T: FromMembers, S: Send + Sync> FromRequest<S> for SignedOrImpersonated<T> {
     type Rejection = AuthError;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, AuthError> {
-        let arrived = Arrived::<NoMembers>::new(request).await?;
+        let arrived = Arrived::<T>::new(request).await?;
         let auth = Context::of(&arrived.parts)?.require_session_now().await?;
-        arrived.interpret()?;
-        Ok(Self(auth))
+        let body = arrived.interpret()?;
+        Ok(Self { auth, body })
     }
 }
 

@@ -4,6 +4,7 @@
 //! syntax have only valid values.
 
 pub(crate) mod accept;
+mod amr;
 mod available;
 mod denial;
 mod email;

@@ -99,6 +99,21 @@ impl Wire {
         self.send(request).await
     }
 
+    /// Posts a form that revokes a token (RFC 7009 §2.1). The body of the response is not read.
+    pub(crate) async fn revoke(
+        &self,
+        url: &str,
+        pairs: &[(&str, &str)],
+        basic: Option<String>,
+    ) -> Result<(), AuthError> {
+        let body = RequestBody::form(pairs);
+        let answer = self.post_with(url, body, basic, &ExtraHeaders::default()).await?;
+        match answer.is_success() {
+            true => Ok(()),
+            false => Err(trouble(format!("the provider returned {} for {url:?}", answer.status))),
+        }
+    }
+
     async fn send(&self, request: Request<Vec<u8>>) -> Result<Answer, AuthError> {
         self.client.send(request).await.map(Answer::new).map_err(trouble)
     }

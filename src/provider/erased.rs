@@ -36,6 +36,7 @@ pub(super) trait AnyProvider: Send + Sync {
         hint: Option<&'a str>,
         state: &'a str,
     ) -> Boxed<'a, Option<String>>;
+    fn revoke_token<'a>(&'a self, refresh_token: &'a str) -> Boxed<'a, bool>;
     fn verify_logout_token<'a>(&'a self, token: &'a str) -> Boxed<'a, Option<ProviderLogout>>;
 }
 
@@ -98,6 +99,10 @@ impl<P: Provider> AnyProvider for P {
         state: &'a str,
     ) -> Boxed<'a, Option<String>> {
         Box::pin(Provider::end_session_url(self, hint, state))
+    }
+
+    fn revoke_token<'a>(&'a self, refresh_token: &'a str) -> Boxed<'a, bool> {
+        Box::pin(Provider::revoke_token(self, refresh_token))
     }
 
     fn verify_logout_token<'a>(&'a self, token: &'a str) -> Boxed<'a, Option<ProviderLogout>> {

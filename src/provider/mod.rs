@@ -6,6 +6,7 @@ mod port;
 mod profile;
 mod registered;
 mod request;
+mod sink;
 
 #[cfg(feature = "oauth")]
 pub(crate) use params::{AllowedParams, OWN_PARAMS, RequestedParams};
@@ -19,3 +20,7 @@ pub(crate) use registered::{Providers, RegisteredProvider};
 pub(crate) use registered::{Rules, is_issuer};
 #[cfg(feature = "oauth")]
 pub use request::ProviderRequest;
+#[cfg(feature = "oauth")]
+pub(crate) use sink::AnyTokenSink;
+#[cfg(feature = "oauth")]
+pub use sink::{LinkedIdentity, ProviderTokens, TokenSink};

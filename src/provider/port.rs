@@ -181,6 +181,15 @@ pub trait Provider: Send + Sync + 'static {
         async { Ok(None) }
     }
 
+    /// Revokes a refresh token at the provider (RFC 7009 §2). Returns `false` if the provider has no
+    /// revocation endpoint, which is the default.
+    fn revoke_token(
+        &self,
+        refresh_token: &str,
+    ) -> impl Future<Output = Result<bool, ProviderError>> + Send {
+        async { Ok(false) }
+    }
+
     /// Verifies a logout token (OpenID Connect Back-Channel Logout 1.0 §2.6). Returns `None` if the
     /// provider has none, which is the default.
     fn verify_logout_token(

@@ -5,6 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 use zeroize::Zeroizing;
 
+use super::sink::ProviderTokens;
 use crate::error::ErrorKind;
 
 /// The profile of a user at a provider.
@@ -48,6 +49,8 @@ pub struct ProviderProfile {
     pub(crate) session: Option<String>,
     /// The ID token, if it is retained.
     pub(crate) id_token: Option<Zeroizing<String>>,
+    /// The response of the token endpoint, until it is handed to the application.
+    pub(crate) tokens: Option<ProviderTokens>,
 }
 
 impl ProviderProfile {
@@ -129,6 +132,19 @@ impl ProviderProfile {
     /// [`Provider::end_session_url`](crate::Provider::end_session_url).
     pub fn id_token(mut self, token: impl Into<String>) -> Self {
         self.id_token = Some(Zeroizing::new(token.into()));
+        self
+    }
+
+    /// Sets the tokens of the provider, for the [`TokenSink`](crate::TokenSink) of the flow. They
+    /// are not stored.
+    ///
+    /// ```
+    /// use authlayer::flow::{ProviderProfile, ProviderTokens};
+    /// let ada = ProviderProfile::new("4711").tokens(ProviderTokens::new("access token"));
+    /// # drop(ada);
+    /// ```
+    pub fn tokens(mut self, tokens: ProviderTokens) -> Self {
+        self.tokens = Some(tokens);
         self
     }
 

@@ -15,6 +15,7 @@ use super::{
     port::{Provider, ProviderError, ProviderLogout},
     profile::ProviderProfile,
     request::ProviderRequest,
+    sink::{AnyTokenSink, LinkedIdentity, ProviderTokens},
 };
 use crate::{
     error::{AuthError, ErrorKind},
@@ -48,6 +49,7 @@ pub(crate) struct RegisteredProvider {
     provider: Box<dyn AnyProvider>,
     rules: Rules,
     allowed: AllowedParams,
+    sink: Option<Arc<dyn AnyTokenSink>>,
     /// The authorization endpoint, once a request was started.
     endpoint: Mutex<Option<String>>,
 }
@@ -55,13 +57,51 @@ pub(crate) struct RegisteredProvider {
 impl RegisteredProvider {
     pub(crate) fn new(provider: impl Provider, rules: Rules) -> Self {
         let (allowed, endpoint) = (AllowedParams::default(), Mutex::default());
-        Self { provider: Box::new(provider), rules, allowed, endpoint }
+        Self { provider: Box::new(provider), rules, allowed, sink: None, endpoint }
     }
 
     /// Sets what a link to `start` can add to the authorization request.
     pub(crate) fn allow_params(mut self, allowed: AllowedParams) -> Self {
         self.allowed = allowed;
         self
+    }
+
+    /// Sets the sink of the application for the tokens of the provider.
+    pub(crate) fn token_sink(mut self, sink: Option<Arc<dyn AnyTokenSink>>) -> Self {
+        self.sink = sink;
+        self
+    }
+
+    pub(crate) fn has_token_sink(&self) -> bool {
+        self.sink.is_some()
+    }
+
+    /// Hands tokens to the application.
+    pub(crate) async fn store_tokens(
+        &self,
+        identity: &LinkedIdentity,
+        tokens: ProviderTokens,
+    ) -> Result<(), AuthError> {
+        match &self.sink {
+            Some(sink) => within(sink.store(identity, tokens)).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Returns the refresh token of an identity, which the application deletes.
+    pub(crate) async fn take_refresh_token(
+        &self,
+        identity: &LinkedIdentity,
+    ) -> Result<Option<String>, AuthError> {
+        match &self.sink {
+            Some(sink) => within(sink.take_refresh_token(identity)).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Revokes a refresh token at the provider. Returns `false` if it has no endpoint for that.
+    pub(crate) async fn revoke_token(&self, refresh_token: &str) -> Result<bool, AuthError> {
+        within(self.provider.revoke_token(refresh_token)).await
     }
 
     pub(crate) fn allowed_params(&self) -> &AllowedParams {

@@ -23,6 +23,7 @@ pub(crate) mod sealed;
 mod session;
 mod session_limit;
 mod session_tag;
+mod signing_key;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub mod sql;
 mod standing;
@@ -57,6 +58,7 @@ pub use session::{
 };
 pub use session_limit::SessionLimit;
 pub use session_tag::SessionTag;
+pub use signing_key::{SigningKeyStore, StoredSigningKey};
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub use sql::{Db, Migration, MigrationKind, SqlStore, UserCreatedHook};
 pub use standing::{AccountFlagStore, AccountFlags};
@@ -93,6 +95,7 @@ pub trait Store:
     + KeyStore
     + EventStore
     + MailStore
+    + SigningKeyStore
 {
     /// Returns this store with users in a table of the application.
     ///

@@ -19,8 +19,9 @@ use crate::{
         Creation, Credential, CredentialKind, CredentialStore, CredentialUpdate, Decide,
         DeleteOutcome, DeletedUser, EditFn, EditOutcome, EventQuery, EventStore, InsertOptions,
         InvalidationClock, KeyStore, LimitRule, LimitStore, MailStore, Remaining, SessionRow,
-        SessionStore, SessionTag, Store, StoreError, StoredEvent, StoredMail, Unreadable,
-        UserFilter, UserSearch, UserTable, UserTableError, WatchedRow, WithUser, sealed::Sealed,
+        SessionStore, SessionTag, SigningKeyStore, Store, StoreError, StoredEvent, StoredMail,
+        StoredSigningKey, Unreadable, UserFilter, UserSearch, UserTable, UserTableError,
+        WatchedRow, WithUser, sealed::Sealed,
     },
 };
 
@@ -268,6 +269,14 @@ faulty! {
         async fn replace_link(&self, mail: &str, link: &Digest, new: &Digest, now: Timestamp) -> bool;
         async fn sweep_mails(&self, before: Timestamp, batch: u32) -> u64;
         fn keeps_mails(&self) -> bool;
+    }
+    SigningKeyStore {
+        async fn list_signing_keys(&self) -> Vec<StoredSigningKey>;
+        async fn insert_signing_key(&self, key: &StoredSigningKey) -> bool;
+        async fn reschedule_signing_key(&self, number: u32, from: Timestamp, to: Timestamp) -> bool;
+        async fn reseal_signing_key(&self, number: u32, from: &str, to: &str) -> bool;
+        async fn delete_signing_keys(&self) -> ();
+        async fn sweep_signing_keys(&self, before: Timestamp) -> ();
     }
 }
 

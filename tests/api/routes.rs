@@ -82,6 +82,7 @@ const ROUTES: &[Row] = &[
     ("POST", "/factors/{name}/verify", Session, Members),
     ("GET", "/identities", Session, Nothing),
     ("DELETE", "/identities/{id}", Fresh, Optional),
+    ("GET", "/jwks.json", Open, Nothing),
     ("GET", "/oauth/fake/callback", Open, Nothing),
     ("POST", "/oauth/fake/id-token", Open, Members),
     ("POST", "/oauth/fake/link", Fresh, Optional),
@@ -119,6 +120,7 @@ const ROUTES: &[Row] = &[
     ("POST", "/sign-out", Open, Optional),
     ("POST", "/sign-up", Open, Members),
     ("POST", "/ticket", Session, Optional),
+    ("POST", "/tokens", Session, Members),
     ("GET", "/totp", Session, Nothing),
     ("POST", "/totp/register/finish", Session, Members),
     ("POST", "/totp/register/start", Fresh, Optional),
@@ -391,7 +393,7 @@ async fn user_with_an_app(world: &World) -> (TestClient, String) {
 
 with_providers! {
     /// The path, the origin, the length of the body, the caller, the body.
-    async fn refusals_have_one_order_on_every_route(world: &World, { "limits": false, "fake.id_token_audiences": ["app"] }) {
+    async fn refusals_have_one_order_on_every_route(world: &World, { "limits": false, "fake.id_token_audiences": ["app"], "tokens": { "audiences": ["reports"] } }) {
         let callers = callers(&world.bed).await;
         for row in ROUTES {
             refuses_in_order(&callers, row).await;
@@ -405,7 +407,7 @@ with_providers! {
     }
 
     /// F26: whatever the browser and the mailbox have after the first factor.
-    async fn no_route_gives_a_session_without_the_second_factor(world: &World, { "verify_email": true, "limits": false, "code_interval_s": 0, "fake.id_token_audiences": ["app"] }) {
+    async fn no_route_gives_a_session_without_the_second_factor(world: &World, { "verify_email": true, "limits": false, "code_interval_s": 0, "fake.id_token_audiences": ["app"], "tokens": { "audiences": ["reports"] } }) {
         let (_jane, key) = user_with_an_app(world).await;
         let link = reset_token(world).await;
         for first in ["password", "provider", "email_code", "email_link"] {

@@ -197,6 +197,7 @@ impl Database {
                     "auth_challenges",
                     "auth_limits",
                     "auth_outbox",
+                    "auth_signing_keys",
                 ] {
                     let sql = format!("SELECT row_to_json(t)::text FROM {name}.{table} t");
                     let sql = sqlx::query(sqlx::AssertSqlSafe(sql));

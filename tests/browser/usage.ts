@@ -38,6 +38,9 @@ export async function settings(): Promise<string[]> {
   const { qr, secret, finish } = await auth.enrollTotp();
   const { recovery_codes } = await finish(await ask(qr + secret), "Phone");
   const passkey = await auth.registerPasskey({ secondFactor: true });
+  await auth.signInWithIdToken("google", (nonce) => ask(nonce), { display_name: "Ada" });
+  await auth.signInWithFedCM("google", { clientId: "client-id", mediation: "optional" });
+  await auth.signInWithOneTap("google", { clientId: "client-id", settings: { context: "signin" } });
   const { key } = await auth.createApiKey({ name: "CI", scopes: ["notes:read"] });
   const { user, two_step }: { user: { id: string }; two_step: boolean } = await auth.account();
   const { finish: recover } = await auth.requestRecovery();

@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     net::{IpAddr, SocketAddr},
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -15,11 +15,12 @@ use authlayer::{
     ConnectedUser, CookieOptions, EmailCodes, EmailSignIn, ErrorKind, Factor, ForwardAuth, GitHub,
     Introspection, OAuth2, Oidc, OpenApi, Pages, Passkeys, Password, PasswordReset, PgStore,
     PgStoreOptions, ProtectedResource, RateLimits, RecoveryCodes, RequireUser, Rule, SameSite,
-    SealingKey, SecondFactors, SessionOptions, SqliteStore, Theme, TokenTransports, Totp, User,
-    UserId, UserStatus, UserStorage, UserTable, UserTableError,
+    SealingKey, SecondFactors, ServiceTokens, SessionOptions, SqliteStore, Theme, TokenSink,
+    TokenTransports, Totp, User, UserId, UserStatus, UserStorage, UserTable, UserTableError,
     clock::Clock,
     crypto::password::{Argon2Params, PasswordHashing, PasswordPolicy},
     flow::{
+        LinkedIdentity, ProviderError, ProviderTokens,
         oauth2::{OAuth2Endpoints, UserInfoMap},
         oidc::Algorithm,
     },
@@ -80,6 +81,7 @@ pub(crate) struct Config {
     pub(crate) github: Option<GitHubConfig>,
     pub(crate) oauth2: Vec<OAuth2Config>,
     pub(crate) introspection: Vec<IntrospectionConfig>,
+    pub(crate) tokens: Option<TokensConfig>,
     pub(crate) forward_auth: ForwardAuthConfig,
     pub(crate) protected_resource: Option<ResourceConfig>,
     pub(crate) redirect_allow: Vec<String>,
@@ -175,6 +177,11 @@ pub(crate) enum RuleConfig {
 }
 
 #[derive(Clone, Debug, Deserialize)]
+pub(crate) struct TokensConfig {
+    audiences: Vec<String>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
 pub(crate) struct ResourceConfig {
     resource: String,
     authorization_servers: Vec<String>,
@@ -234,8 +241,48 @@ pub(crate) struct Testbed {
     requires_two_factors: bool,
     book: Book,
     directory: Directory,
+    /// The tokens of providers, as the application stores them.
+    pub(crate) tokens: TokenMemory,
     /// The number of statements by the routes of the testbed itself.
     unseen: Arc<AtomicU64>,
+}
+
+/// The tokens of providers in memory, in place of a table of the application.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct TokenMemory(Arc<Mutex<Vec<(LinkedIdentity, ProviderTokens)>>>);
+
+impl TokenMemory {
+    #[allow(dead_code, reason = "used by the API tests, which share this file")]
+    pub(crate) fn all(&self) -> Vec<(LinkedIdentity, ProviderTokens)> {
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<(LinkedIdentity, ProviderTokens)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl TokenSink for TokenMemory {
+    async fn store(
+        &self,
+        identity: &LinkedIdentity,
+        tokens: ProviderTokens,
+    ) -> Result<(), ProviderError> {
+        self.lock().push((identity.clone(), tokens));
+        Ok(())
+    }
+
+    async fn take_refresh_token(
+        &self,
+        identity: &LinkedIdentity,
+    ) -> Result<Option<String>, ProviderError> {
+        let mut all = self.lock();
+        let own = |entry: &(LinkedIdentity, ProviderTokens)| entry.0 == *identity;
+        let newest = all.iter().rev().filter(|entry| own(entry));
+        let token = { newest }.find_map(|(_, tokens)| tokens.refresh_token.clone());
+        all.retain(|entry| !own(entry));
+        Ok(token)
+    }
 }
 
 /// The store of the testbed.
@@ -278,6 +325,7 @@ impl Default for Config {
             github: None,
             oauth2: Vec::new(),
             introspection: Vec::new(),
+            tokens: None,
             forward_auth: ForwardAuthConfig::default(),
             protected_resource: None,
             redirect_allow: Vec::new(),
@@ -400,15 +448,18 @@ impl Testbed {
             Store::Sqlite(store) => Auth::builder(store.clone()),
             Store::Postgres(store) => Auth::builder(store.clone()),
         };
+        let tokens = TokenMemory::default();
         let builder = config.trusted_proxies.iter().fold(builder, AuthBuilder::trusted_proxy);
         let builder = config.redirect_allow.iter().fold(builder, AuthBuilder::allow_redirect);
         let builder = config.error_page.iter().fold(builder, AuthBuilder::error_page);
         let builder = config.oidc.iter().try_fold(builder, |builder, one| {
-            Ok::<_, Failure>(builder.flow(oidc(&config, one)?))
+            Ok::<_, Failure>(builder.flow(oidc(&config, one)?.token_sink(tokens.clone())))
         })?;
-        let oauth2 = config.oauth2.iter().map(|own| oauth2(&config, own));
+        let oauth2 =
+            config.oauth2.iter().map(|own| oauth2(&config, own).token_sink(tokens.clone()));
         let builder = oauth2.fold(builder, AuthBuilder::flow);
-        let github = config.github.iter().map(|own| github(&config, own));
+        let github =
+            config.github.iter().map(|own| github(&config, own).token_sink(tokens.clone()));
         let builder = github.fold(builder, AuthBuilder::flow);
         let builder = match config.compare_clocks {
             true => builder,
@@ -432,6 +483,11 @@ impl Testbed {
             true => builder,
             false => builder.flow(introspection),
         };
+        let service_tokens = config
+            .tokens
+            .iter()
+            .map(|own| own.audiences.iter().fold(ServiceTokens::new(), ServiceTokens::audience));
+        let builder = service_tokens.fold(builder, AuthBuilder::flow);
         let resource = config.protected_resource.iter().map(|own| {
             let servers = own.authorization_servers.iter();
             let flow = ProtectedResource::new(&own.resource);
@@ -491,6 +547,7 @@ impl Testbed {
             requires_two_factors,
             book,
             directory,
+            tokens,
             unseen,
         })
     }

@@ -23,8 +23,8 @@ impl Flow for GitHub {
         if self.client_id.is_empty() || self.secret.is_empty() {
             return Err(refused("the client id or the client secret is empty".to_owned()));
         }
-        let rules = self.rules;
+        let (rules, sink) = (self.rules, self.sink.clone());
         let provider = GitHubProvider::new(self).map_err(refused)?;
-        oauth::register(registry, RegisteredProvider::new(provider, rules))
+        oauth::register(registry, RegisteredProvider::new(provider, rules).token_sink(sink))
     }
 }

@@ -5,6 +5,7 @@
 //! | option | default | reason |
 //! |---|---|---|
 //! | [`web_url`](GitHub::web_url), [`api_url`](GitHub::api_url) | github.com | GitHub Enterprise Server: `https://host` and `https://host/api/v3` |
+//! | [`token_sink`](GitHub::token_sink) | none | receives the tokens of GitHub, which are not stored |
 //! | [`allow_sign_up`](GitHub::allow_sign_up), [`link_only`](GitHub::link_only), [`auto_link_verified_email`](GitHub::auto_link_verified_email) | on, off, off | which identities can sign in, and as which user |
 //!
 //! GitHub is not an OpenID provider and issues no ID token. The profile comes from its API, on the
@@ -18,7 +19,10 @@ mod service;
 use std::{fmt, sync::Arc};
 
 use super::oauth;
-use crate::{outbound::AnyHttpClient, provider::Rules};
+use crate::{
+    outbound::AnyHttpClient,
+    provider::{AnyTokenSink, Rules},
+};
 
 /// The options of the GitHub flow.
 ///
@@ -37,12 +41,14 @@ pub struct GitHub {
     web_url: String,
     api_url: String,
     rules: Rules,
+    sink: Option<Arc<dyn AnyTokenSink>>,
     client: Option<Arc<dyn AnyHttpClient>>,
 }
 
 impl GitHub {
     oauth::rule_options!();
     oauth::client_option!();
+    oauth::token_sink_option!();
 
     /// Creates the flow for an OAuth app of GitHub.
     pub fn new(client_id: impl Into<String>, secret: impl Into<String>) -> Self {
@@ -52,6 +58,7 @@ impl GitHub {
             web_url: "https://github.com".to_owned(),
             api_url: "https://api.github.com".to_owned(),
             rules: Rules::default(),
+            sink: None,
             client: None,
         }
     }

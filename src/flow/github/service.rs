@@ -8,7 +8,9 @@ use super::GitHub;
 use crate::{
     error::{AuthError, ErrorKind},
     outbound::{Wire, form, trouble},
-    provider::{Provider, ProviderError, ProviderProfile, ProviderRequest, ascii_domain},
+    provider::{
+        Provider, ProviderError, ProviderProfile, ProviderRequest, ProviderTokens, ascii_domain,
+    },
 };
 
 const SCOPE: &str = "read:user user:email";
@@ -33,7 +35,11 @@ impl GitHubProvider {
         Ok(Self { options, web, api })
     }
 
-    async fn token(&self, code: &str, request: &ProviderRequest) -> Result<String, AuthError> {
+    async fn token(
+        &self,
+        code: &str,
+        request: &ProviderRequest,
+    ) -> Result<ProviderTokens, AuthError> {
         let pairs = [
             ("client_id", &*self.options.client_id),
             ("client_secret", &self.options.secret),
@@ -45,7 +51,11 @@ impl GitHubProvider {
         let (good, body) = self.web.post(&url, form(&pairs), None).await?;
         // GitHub responds to an invalid code with 200 and an `error`.
         match body.get("access_token").and_then(Value::as_str) {
-            Some(token) if good && body.get("error").is_none() => Ok(token.to_owned()),
+            Some(token) if good && body.get("error").is_none() => {
+                let mut tokens = ProviderTokens::new(token);
+                tokens.read_members(|name| body.get(name).cloned());
+                Ok(tokens)
+            }
             _ => Err(trouble("GitHub did not issue a token for the code")),
         }
     }
@@ -145,12 +155,16 @@ impl Provider for GitHubProvider {
         code: &str,
         request: &ProviderRequest,
     ) -> Result<ProviderProfile, ProviderError> {
-        let token = self.token(code, request).await?;
+        let tokens = self.token(code, request).await?;
+        let token = &*tokens.access_token;
         let url = format!("{}/user", self.options.api_url);
-        let user = self.api.get(&url, Some(&token)).await?;
+        let user = self.api.get(&url, Some(token)).await?;
         let id = user.get("id").and_then(Value::as_u64).filter(|id| *id > 0);
         match (id, user) {
-            (Some(id), Value::Object(user)) => Ok(self.profile(id, &user, &token).await),
+            (Some(id), Value::Object(user)) => {
+                let profile = self.profile(id, &user, token).await;
+                Ok(profile.tokens(tokens))
+            }
             _ => Err(ProviderError::new("/user returned no valid user id")),
         }
     }

@@ -14,7 +14,7 @@ use crate::{
     },
     error::AuthError,
     event::EventKind,
-    model::{ClientInfo, Factor, Session, User},
+    model::{ClientInfo, User},
     services::{Bearers, Core},
     session::AuthenticatedSession,
 };
@@ -130,12 +130,11 @@ fn credential(id: &str, secret: &str) -> [u8; 32] {
 
 fn of_session(found: &AuthenticatedSession, end: Timestamp) -> TokenInfo {
     let session = &found.session;
-    let proved = session.factors.iter().map(|proof| proof.at).max();
     TokenInfo {
         sid: Some(session.id.to_string()),
         exp: Some(end.as_second()),
-        auth_time: Some(proved.unwrap_or(session.created_at).as_second()),
-        amr: Some(methods(session)),
+        auth_time: Some(session.auth_time().as_second()),
+        amr: Some(session.amr()),
         ..of_user(&found.user, session.created_at)
     }
 }
@@ -159,28 +158,6 @@ fn of_user(user: &User, issued_at: Timestamp) -> TokenInfo {
         token_type: Some("Bearer"),
         ..TokenInfo::default()
     }
-}
-
-/// Returns the methods of a session (RFC 8176 §2), each once. A factor that has no name there is
-/// left out.
-fn methods(session: &Session) -> Vec<&'static str> {
-    let mut all = Vec::new();
-    // A registration verifies nothing.
-    for proof in session.factors.iter().filter(|own| own.is_of(own.method)) {
-        let name = match proof.method {
-            Factor::Password => "pwd",
-            Factor::Passkey | Factor::SecurityKey => "hwk",
-            Factor::Totp | Factor::EmailCode | Factor::EmailLink | Factor::RecoveryCode => "otp",
-            _ => continue,
-        };
-        if !all.contains(&name) {
-            all.push(name);
-        }
-    }
-    if session.has_two_factors() {
-        all.push("mfa");
-    }
-    all
 }
 
 impl fmt::Debug for IntrospectionService {

@@ -1,11 +1,11 @@
 //! The flow of a provider of the application.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
-use super::{OAuthService, allowed_param_options, register, rule_options};
+use super::{OAuthService, allowed_param_options, register, rule_options, token_sink_option};
 use crate::{
     config::ConfigError,
-    provider::{AllowedParams, Provider, RegisteredProvider, Rules},
+    provider::{AllowedParams, AnyTokenSink, Provider, RegisteredProvider, Rules},
     registry::{Flow, Registry},
 };
 
@@ -26,15 +26,17 @@ pub struct OAuth<P> {
     provider: P,
     rules: Rules,
     allowed: AllowedParams,
+    sink: Option<Arc<dyn AnyTokenSink>>,
 }
 
 impl<P: Provider> OAuth<P> {
     rule_options!();
     allowed_param_options!();
+    token_sink_option!();
 
     /// Creates the flow of a provider.
     pub fn new(provider: P) -> Self {
-        Self { provider, rules: Rules::default(), allowed: AllowedParams::default() }
+        Self { provider, rules: Rules::default(), allowed: AllowedParams::default(), sink: None }
     }
 }
 
@@ -47,7 +49,7 @@ impl<P: Provider> Flow for OAuth<P> {
 
     fn register(self, registry: &mut Registry) -> Result<OAuthService, ConfigError> {
         let provider = RegisteredProvider::new(self.provider, self.rules);
-        register(registry, provider.allow_params(self.allowed))
+        register(registry, provider.allow_params(self.allowed).token_sink(self.sink))
     }
 }
 

@@ -4,6 +4,7 @@
 //! | option | default | reason |
 //! |---|---|---|
 //! | [`allow_sign_up`](OAuth::allow_sign_up), [`link_only`](OAuth::link_only), [`auto_link_verified_email`](OAuth::auto_link_verified_email) | on, off, off | which identities can sign in, and as which user |
+//! | [`token_sink`](OAuth::token_sink) | none | receives the tokens of the provider, which are not stored |
 //! | [`allow_login_hint`](OAuth::allow_login_hint), [`allow_prompts`](OAuth::allow_prompts), [`allow_scopes`](OAuth::allow_scopes) | off | what a link to `start` can add to the authorization request |
 //!
 //! | route | response |
@@ -46,6 +47,7 @@ mod routes;
 mod service;
 mod sign_out;
 mod step_up;
+mod tokens;
 
 use std::sync::Arc;
 
@@ -155,6 +157,27 @@ macro_rules! allowed_param_options {
 }
 pub(crate) use allowed_param_options;
 
+/// Defines the method for the tokens of the provider.
+macro_rules! token_sink_option {
+    () => {
+        /// Sets the sink that receives the tokens of the provider after each sign-in, link and
+        /// step-up. When a user is deleted, the sink returns the refresh token, which is then
+        /// revoked at the provider. Without a sink, the tokens are dropped.
+        ///
+        /// ```
+        /// # use authlayer::{GitHub, TokenSink};
+        /// # fn flow(tokens: impl TokenSink) -> GitHub {
+        /// GitHub::new("client-id", "secret").token_sink(tokens)
+        /// # }
+        /// ```
+        pub fn token_sink(mut self, sink: impl $crate::TokenSink) -> Self {
+            self.sink = Some(std::sync::Arc::new(sink));
+            self
+        }
+    };
+}
+pub(crate) use token_sink_option;
+
 /// Defines the method for the HTTP client.
 macro_rules! client_option {
     () => {
@@ -194,6 +217,9 @@ pub(crate) fn register(
     if !core.providers.add(Arc::clone(&provider)) {
         let problem = "two providers have one id or one issuer; both must be unique";
         return Err(ConfigError::flow(provider.id(), problem));
+    }
+    if provider.has_token_sink() {
+        registry.on_transition(tokens::Revocation(Arc::clone(&provider)));
     }
     let service = OAuthService::new(core, provider);
     routes::register(registry, &service);

@@ -200,19 +200,25 @@ impl OAuthService {
                 challenge.user_id.as_ref() == Some(&user.id) && own.id.to_string() == *session
             });
             let (_, session) = own.ok_or(ErrorKind::InvalidState)?;
-            let profile = self.profile(code, &request).await?;
+            let mut profile = self.profile(code, &request).await?;
             check_step_up(&request, &profile, core.clock.now())?;
             // The provider may have taken long to respond, so the session is checked again.
             let stands = core.sessions.current(session).await?;
             let stands = stands.filter(|now| challenge.user_id.as_ref() == Some(&now.user.id));
             let stands = stands.ok_or(ErrorKind::InvalidState)?;
             let (user, session) = (&stands.user, &stands.session);
-            return self.finish_on(ceremony, &profile, user, session, &client).await;
+            let tokens = self.take_tokens(&user.id, &mut profile);
+            let landed = self.finish_on(ceremony, &profile, user, session, &client).await?;
+            tokens.deliver().await;
+            return Ok(landed);
         }
         let mut profile = self.profile(code, &request).await?;
         profile.given_name = posted.and_then(|posted| posted.name);
         let known = core.know(provider, &profile, &client).await?;
-        self.finish(ceremony, known, profile, client).await
+        let tokens = self.take_tokens(&known.user.id, &mut profile);
+        let landed = self.finish(ceremony, known, profile, client).await?;
+        tokens.deliver().await;
+        Ok(landed)
     }
 
     async fn profile(

@@ -32,8 +32,9 @@ impl Flow for OAuth2 {
         {
             return Err(refused(format!(".auth_param(…) must not set {name}")));
         }
-        let (rules, allowed) = (self.rules, self.allowed.clone());
+        let (rules, allowed, sink) = (self.rules, self.allowed.clone(), self.sink.clone());
         let provider = OAuth2Provider::new(self).map_err(refused)?;
-        oauth::register(registry, RegisteredProvider::new(provider, rules).allow_params(allowed))
+        let provider = RegisteredProvider::new(provider, rules).allow_params(allowed);
+        oauth::register(registry, provider.token_sink(sink))
     }
 }

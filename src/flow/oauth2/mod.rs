@@ -35,6 +35,8 @@
 //! | [`auth_param`](OAuth2::auth_param) | none | additional parameters of the authorization request; they cannot replace ours |
 //! | [`api_header`](OAuth2::api_header) | none | a header of the requests for the token and the profile, such as a version |
 //! | [`insecure_without_pkce`](OAuth2::insecure_without_pkce) | off | for a provider that rejects `code_challenge` |
+//! | [`token_sink`](OAuth2::token_sink) | none | receives the tokens of the provider, which are not stored |
+//! | [`revocation_url`](OAuth2::revocation_url) | none | where the refresh token of a deleted user is revoked |
 //! | [`allow_login_hint`](OAuth2::allow_login_hint), [`allow_prompts`](OAuth2::allow_prompts), [`allow_scopes`](OAuth2::allow_scopes) | off | what a link to `start` can add to the authorization request |
 //! | [`allow_sign_up`](OAuth2::allow_sign_up), [`link_only`](OAuth2::link_only), [`auto_link_verified_email`](OAuth2::auto_link_verified_email) | on, off, off | which identities can sign in, and as which user |
 //!
@@ -59,7 +61,7 @@ pub use presets::Preset;
 use super::oauth;
 use crate::{
     outbound::AnyHttpClient,
-    provider::{AllowedParams, Rules},
+    provider::{AllowedParams, AnyTokenSink, Rules},
 };
 
 /// The options of an OAuth 2.0 provider without OpenID Connect.
@@ -93,6 +95,8 @@ pub struct OAuth2 {
     headers: BTreeMap<String, String>,
     pkce: bool,
     allowed: AllowedParams,
+    sink: Option<Arc<dyn AnyTokenSink>>,
+    revocation_url: Option<String>,
     rules: Rules,
     client: Option<Arc<dyn AnyHttpClient>>,
 }
@@ -101,6 +105,7 @@ impl OAuth2 {
     oauth::rule_options!();
     oauth::client_option!();
     oauth::allowed_param_options!();
+    oauth::token_sink_option!();
 
     /// Creates the flow for a provider. `id` is used in paths, and must not change.
     pub fn new(
@@ -123,6 +128,8 @@ impl OAuth2 {
             headers: BTreeMap::new(),
             pkce: true,
             allowed: AllowedParams::default(),
+            sink: None,
+            revocation_url: None,
             rules: Rules::default(),
             client: None,
         }
@@ -234,6 +241,18 @@ impl OAuth2 {
     /// ```
     pub fn api_header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.insert(name.into().to_ascii_lowercase(), value.into());
+        self
+    }
+
+    /// Sets the revocation endpoint (RFC 7009).
+    ///
+    /// ```
+    /// # use authlayer::{OAuth2, flow::oauth2::presets};
+    /// OAuth2::preset(&presets::DISCORD, "client-id")
+    ///     .revocation_url("https://discord.com/api/oauth2/token/revoke");
+    /// ```
+    pub fn revocation_url(mut self, url: impl Into<String>) -> Self {
+        self.revocation_url = Some(url.into());
         self
     }
 

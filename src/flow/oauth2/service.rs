@@ -1,6 +1,6 @@
 //! An OAuth 2.0 provider, without HTTP.
 
-use super::{OAuth2, token::access_token};
+use super::{OAuth2, token};
 use crate::{
     outbound::{ExtraHeaders, RequestBody, Wire, basic, form, origin},
     provider::{Provider, ProviderError, ProviderProfile, ProviderRequest},
@@ -12,6 +12,8 @@ pub(super) struct OAuth2Provider {
     token: Wire,
     api: Wire,
     headers: ExtraHeaders,
+    /// For the revocation of tokens, at its URL.
+    revocation: Option<(Wire, String)>,
 }
 
 impl OAuth2Provider {
@@ -20,7 +22,27 @@ impl OAuth2Provider {
         wire(&options.endpoints.authorization)?;
         let (token, api) = (wire(&options.endpoints.token)?, wire(&options.endpoints.user_info)?);
         let headers = ExtraHeaders::new(&options.headers)?;
-        Ok(Self { options, token, api, headers })
+        let revocation = match options.revocation_url.clone() {
+            Some(url) => Some((wire(&url)?, url)),
+            None => None,
+        };
+        Ok(Self { options, token, api, headers, revocation })
+    }
+}
+
+impl OAuth2Provider {
+    /// Authenticates the client in the header, which is returned, or with parameters of the body
+    /// (RFC 6749 §2.3.1).
+    fn authenticate<'a>(&'a self, pairs: &mut Vec<(&'static str, &'a str)>) -> Option<String> {
+        let options = &self.options;
+        match &options.secret {
+            Some(secret) if !options.client_secret_post => Some(basic(&options.client_id, secret)),
+            secret => {
+                pairs.push(("client_id", &options.client_id));
+                pairs.extend(secret.iter().map(|secret| ("client_secret", &**secret)));
+                None
+            }
+        }
     }
 }
 
@@ -81,30 +103,32 @@ impl Provider for OAuth2Provider {
         if options.pkce {
             pairs.push(("code_verifier", request.code_verifier()));
         }
-        let header = match &options.secret {
-            Some(secret) if !options.client_secret_post => Some(basic(&options.client_id, secret)),
-            secret => {
-                pairs.push(("client_id", &options.client_id));
-                pairs.extend(secret.iter().map(|secret| ("client_secret", &**secret)));
-                None
-            }
-        };
+        let header = self.authenticate(&mut pairs);
         let (url, headers) = (&options.endpoints.token, &self.headers);
         let body = match options.token_request_json {
             true => RequestBody::json(&pairs),
             false => RequestBody::form(&pairs),
         };
         let answer = self.token.post_with(url, body, header, headers).await?;
-        let token = answer.text().ok_or("the token endpoint returned no UTF-8");
-        let token = token.and_then(|body| access_token(answer.status(), body));
-        let token = token.map_err(ProviderError::new)?;
+        let tokens = answer.text().ok_or("the token endpoint returned no UTF-8");
+        let tokens = tokens.and_then(|body| token::read(answer.status(), body));
+        let tokens = tokens.map_err(ProviderError::new)?;
         let url = &options.endpoints.user_info;
-        let answer = self.api.fetch_with(url, Some(&token), headers).await?;
+        let answer = self.api.fetch_with(url, Some(&tokens.access_token), headers).await?;
         if !answer.is_success() {
             let status = answer.status();
             return Err(ProviderError::new(format!("the user info returned the status {status}")));
         }
         let profile = options.map.profile(&answer.json()?);
-        profile.ok_or_else(|| ProviderError::new("the user info has no valid subject"))
+        let profile = profile.ok_or("the user info has no valid subject");
+        Ok(profile.map_err(ProviderError::new)?.tokens(tokens))
+    }
+
+    async fn revoke_token(&self, refresh_token: &str) -> Result<bool, ProviderError> {
+        let Some((wire, url)) = &self.revocation else { return Ok(false) };
+        let mut pairs = vec![("token", refresh_token), ("token_type_hint", "refresh_token")];
+        let header = self.authenticate(&mut pairs);
+        wire.revoke(url, &pairs, header).await?;
+        Ok(true)
     }
 }

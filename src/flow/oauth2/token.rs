@@ -1,13 +1,14 @@
 //! Responses of a token endpoint.
 
 use serde_json::Value;
-use zeroize::Zeroizing;
 
-/// Returns the access token of a response, or the reason why there is none.
+use crate::provider::ProviderTokens;
+
+/// Returns the tokens of a response, or the reason why there is no access token.
 ///
 /// The body is JSON (RFC 6749 §5.1) or a form, which some providers send; the content type is
-/// ignored. Only the token and its type are read.
-pub(super) fn access_token(status: u16, body: &str) -> Result<Zeroizing<String>, &'static str> {
+/// ignored. The other members are for the application, and nothing depends on them.
+pub(super) fn read(status: u16, body: &str) -> Result<ProviderTokens, &'static str> {
     if !matches!(status, 200 | 201) {
         return Err("the token endpoint returned an error status");
     }
@@ -22,7 +23,11 @@ pub(super) fn access_token(status: u16, body: &str) -> Result<Zeroizing<String>,
         _ => return Err("the token endpoint returned a token of another type than bearer"),
     }
     match members.get("access_token") {
-        Member::Text(token) if !token.is_empty() => Ok(Zeroizing::new(token)),
+        Member::Text(token) if !token.is_empty() => {
+            let mut tokens = ProviderTokens::new(token);
+            tokens.read_members(|name| members.value(name));
+            Ok(tokens)
+        }
         _ => Err("the token endpoint returned no access token"),
     }
 }
@@ -70,6 +75,16 @@ impl Members {
         }
     }
 
+    /// Returns a member as JSON.
+    fn value(&self, name: &str) -> Option<Value> {
+        match (self, self.get(name)) {
+            (_, Member::Absent) => None,
+            (_, Member::Text(text)) => Some(text.into()),
+            (Self::Json(members), Member::Other) => members.get(name).cloned(),
+            (Self::Form(_), Member::Other) => None,
+        }
+    }
+
     fn has(&self, name: &str) -> bool {
         match self.get(name) {
             Member::Absent => false,
@@ -95,9 +110,10 @@ mod tests {
             "access_token=t&scope=a%20b&token_type=bearer",
             "expires_in=x&access_token=t",
         ] {
-            assert_eq!(access_token(200, body).as_deref().map(String::as_str), Ok("t"), "{body}");
+            let tokens = read(200, body).unwrap();
+            assert_eq!(tokens.access_token, "t", "{body}");
         }
-        assert!(access_token(201, "access_token=t").is_ok());
+        assert!(read(201, "access_token=t").is_ok());
     }
 
     #[test]
@@ -119,10 +135,29 @@ mod tests {
             "error=bad_verification_code&access_token=t",
             "<html><a href='x?access_token=t'></a></html>",
         ] {
-            assert!(access_token(200, body).is_err(), "{body}");
+            assert!(read(200, body).is_err(), "{body}");
         }
         for status in [202, 204, 302, 400, 500] {
-            assert!(access_token(status, r#"{"access_token":"t"}"#).is_err(), "{status}");
+            assert!(read(status, r#"{"access_token":"t"}"#).is_err(), "{status}");
         }
+    }
+
+    #[test]
+    fn other_members_are_for_the_application() {
+        for body in [
+            r#"{"access_token":"t","refresh_token":"r","expires_in":3600,"scope":"a b"}"#,
+            r#"{"access_token":"t","refresh_token":"r","expires_in":"3600","scope":"a b"}"#,
+            "access_token=t&refresh_token=r&expires_in=3600&scope=a%20b",
+        ] {
+            let tokens = read(200, body).unwrap();
+            assert_eq!(tokens.refresh_token.as_deref(), Some("r"), "{body}");
+            assert_eq!(tokens.scope.as_deref(), Some("a b"), "{body}");
+            assert_eq!(tokens.expires_in.map(|own| own.as_secs()), Some(3600), "{body}");
+            assert!(!format!("{tokens:?}").contains("\"r\""));
+        }
+        let body = r#"{"access_token":"t","refresh_token":7,"expires_in":-1,"scope":["a"]}"#;
+        let tokens = read(200, body).unwrap();
+        assert!(tokens.refresh_token.is_none() && tokens.expires_in.is_none());
+        assert!(tokens.scope.is_none());
     }
 }

@@ -12,13 +12,15 @@ use super::{
 use crate::{
     error::AuthError,
     outbound::{Answer, Wire, basic, form, trouble},
-    provider::ProviderRequest,
+    provider::{ProviderRequest, ProviderTokens},
 };
 
 /// The tokens for an authorization code.
 pub(super) struct Tokens {
     pub(super) access: Zeroizing<String>,
     pub(super) id: Zeroizing<String>,
+    /// The whole response, for the application.
+    pub(super) all: ProviderTokens,
 }
 
 pub(super) async fn redeem(
@@ -36,19 +38,7 @@ pub(super) async fn redeem(
         ("code_verifier", &request.verifier),
     ];
     let secret = options.secret.now(&options.client_id, &options.issuer, now);
-    let in_body = options.secret.is_in_body()
-        || options.client_secret_post.unwrap_or_else(|| metadata.takes_secret_in_body_alone());
-    let header = match &secret {
-        Some(secret) if !in_body => Some(basic(&options.client_id, secret)),
-        Some(secret) => {
-            pairs.push(("client_secret", secret));
-            None
-        }
-        None => None,
-    };
-    if header.is_none() {
-        pairs.push(("client_id", &options.client_id));
-    }
+    let header = authenticate(options, metadata, secret.as_deref(), &mut pairs);
     let (good, body) = wire.post(&metadata.token_endpoint, form(&pairs), header).await?;
     let Value::Object(body) = body else {
         return Err(trouble("the token endpoint returned no JSON object"));
@@ -63,9 +53,51 @@ pub(super) async fn redeem(
     };
     let owned = |text: &str| Zeroizing::new(text.to_owned());
     match (text(&body, "access_token"), text(&body, "id_token")) {
-        (Some(access), Some(id)) if bearer => Ok(Tokens { access: owned(access), id: owned(id) }),
+        (Some(access), Some(id)) if bearer => {
+            let mut all = ProviderTokens::new(access);
+            all.id_token = Some(id.to_owned());
+            all.read_members(|name| body.get(name).cloned());
+            Ok(Tokens { access: owned(access), id: owned(id), all })
+        }
         _ => Err(trouble("the provider returned no ID token or no bearer token")),
     }
+}
+
+/// Authenticates the client in the header, which is returned, or with parameters of the body (RFC
+/// 6749 §2.3.1).
+fn authenticate<'a>(
+    options: &'a Oidc,
+    metadata: &Metadata,
+    secret: Option<&'a String>,
+    pairs: &mut Vec<(&'static str, &'a str)>,
+) -> Option<String> {
+    let in_body = options.secret.is_in_body()
+        || options.client_secret_post.unwrap_or_else(|| metadata.takes_secret_in_body_alone());
+    if let Some(secret) = secret.filter(|_| !in_body) {
+        return Some(basic(&options.client_id, secret));
+    }
+    pairs.extend(secret.map(|secret| ("client_secret", &**secret)));
+    pairs.push(("client_id", &options.client_id));
+    None
+}
+
+/// Revokes a refresh token (RFC 7009 §2.1).
+///
+/// # Errors
+///
+/// [`ErrorKind::ProviderError`](crate::ErrorKind::ProviderError) for any status other than 2xx. An
+/// invalid token is none (§2.2).
+pub(super) async fn revoke(
+    wire: &Wire,
+    (options, metadata): (&Oidc, &Metadata),
+    url: &str,
+    token: &str,
+    now: Timestamp,
+) -> Result<(), AuthError> {
+    let mut pairs = vec![("token", token), ("token_type_hint", "refresh_token")];
+    let secret = options.secret.now(&options.client_id, &options.issuer, now);
+    let header = authenticate(options, metadata, secret.as_deref(), &mut pairs);
+    wire.revoke(url, &pairs, header).await
 }
 
 /// Returns an error code of a provider if it is safe to log.

@@ -48,8 +48,9 @@ impl Flow for Oidc {
         if let Some(id) = self.tenants.iter().find(|id| !is_id(id)) {
             return Err(refused(format!("{id:?} in .tenants(…) is no id of a tenant")));
         }
-        let (rules, allowed) = (self.rules, self.allowed.clone());
+        let (rules, allowed, sink) = (self.rules, self.allowed.clone(), self.sink.clone());
         let provider = OidcProvider::new(self, &registry.core()).map_err(refused)?;
-        oauth::register(registry, RegisteredProvider::new(provider, rules).allow_params(allowed))
+        let provider = RegisteredProvider::new(provider, rules).allow_params(allowed);
+        oauth::register(registry, provider.token_sink(sink))
     }
 }

@@ -35,6 +35,8 @@
 //! | [`second_factor_acr`](Oidc::second_factor_acr) | none | values of `acr` beside the standard ones that stand for several factors |
 //! | [`fetch_user_info`](Oidc::fetch_user_info) | on | fetches claims that are not in the ID token |
 //! | [`store_id_token`](Oidc::store_id_token) | off | stores the ID token as the hint for a sign-out without a prompt |
+//! | [`token_sink`](Oidc::token_sink) | none | receives the tokens of the provider, which are not stored |
+//! | [`revocation_url`](Oidc::revocation_url) | by discovery | where the refresh token of a deleted user is revoked |
 //! | [`endpoints`](Oidc::endpoints) | by discovery | for a provider without a discovery document |
 //! | [`allow_sign_up`](Oidc::allow_sign_up), [`link_only`](Oidc::link_only), [`auto_link_verified_email`](Oidc::auto_link_verified_email) | on, off, off | which identities can sign in, and as which user |
 //!
@@ -72,7 +74,7 @@ use self::secret::{AppleKey, ClientSecret};
 use super::oauth;
 use crate::{
     outbound::AnyHttpClient,
-    provider::{AllowedParams, Rules},
+    provider::{AllowedParams, AnyTokenSink, Rules},
 };
 
 /// The names of the claims in a profile.
@@ -181,6 +183,8 @@ pub struct Oidc {
     pub(crate) required_claims: BTreeMap<String, Value>,
     pub(crate) rules: Rules,
     pub(crate) allowed: AllowedParams,
+    pub(crate) sink: Option<Arc<dyn AnyTokenSink>>,
+    pub(crate) revocation_url: Option<String>,
     pub(crate) client: Option<Arc<dyn AnyHttpClient>>,
 }
 
@@ -198,6 +202,7 @@ impl Oidc {
     oauth::rule_options!();
     oauth::client_option!();
     oauth::allowed_param_options!();
+    oauth::token_sink_option!();
 
     /// Creates the flow for a provider. `id` is used in paths; `issuer` must be exactly the one in
     /// the provider's metadata.
@@ -231,6 +236,8 @@ impl Oidc {
             required_claims: BTreeMap::new(),
             rules: Rules::default(),
             allowed: AllowedParams::default(),
+            sink: None,
+            revocation_url: None,
             client: None,
         }
     }
@@ -455,6 +462,18 @@ impl Oidc {
     /// sign-out.
     pub fn store_id_token(mut self, on: bool) -> Self {
         self.store_id_token = on;
+        self
+    }
+
+    /// Sets the revocation endpoint (RFC 7009), in place of the one in the metadata.
+    ///
+    /// ```
+    /// # use authlayer::Oidc;
+    /// Oidc::new("acme", "https://id.acme.example", "client-id")
+    ///     .revocation_url("https://id.acme.example/revoke");
+    /// ```
+    pub fn revocation_url(mut self, url: impl Into<String>) -> Self {
+        self.revocation_url = Some(url.into());
         self
     }
 

@@ -57,6 +57,7 @@ pub(super) fn profile(options: &Oidc, signed: &Claims, more: &More) -> ProviderP
         // The issuer of a tenant.
         issuer: own("iss").filter(|iss| *iss != options.issuer),
         id_token: None,
+        tokens: None,
     }
 }
 

@@ -2,14 +2,11 @@
 
 use std::sync::Arc;
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::Timestamp;
-use p256::{
-    ecdsa::{Signature, SigningKey, signature::Signer},
-    pkcs8::DecodePrivateKey,
-};
 use serde_json::json;
 use zeroize::Zeroizing;
+
+use crate::crypto::es256::Es256Key;
 
 /// The lifetime of a secret that is a JWT, in seconds. It is created for each request.
 const LIFETIME: i64 = 300;
@@ -29,12 +26,12 @@ pub(crate) struct AppleKey {
     pub(crate) team_id: String,
     pub(crate) key_id: String,
     /// The private key in PEM, or `None` if it could not be read.
-    key: Option<Arc<SigningKey>>,
+    key: Option<Arc<Es256Key>>,
 }
 
 impl AppleKey {
     pub(crate) fn new(team_id: String, key_id: String, pem: &str) -> Self {
-        let key = SigningKey::from_pkcs8_pem(pem.trim()).ok().map(Arc::new);
+        let key = Es256Key::from_pkcs8_pem(pem.trim()).map(Arc::new);
         Self { team_id, key_id, key }
     }
 
@@ -53,11 +50,7 @@ impl AppleKey {
             "aud": issuer,
             "sub": client_id,
         });
-        let part = |part: serde_json::Value| URL_SAFE_NO_PAD.encode(part.to_string());
-        let message = format!("{}.{}", part(header), part(claims));
-        let signature: Signature = self.key.as_ref()?.sign(message.as_bytes());
-        let signature = URL_SAFE_NO_PAD.encode(signature.to_bytes());
-        Some(Zeroizing::new(format!("{message}.{signature}")))
+        self.key.as_ref()?.sign(&header, &claims).ok().map(Zeroizing::new)
     }
 }
 
@@ -96,7 +89,11 @@ impl ClientSecret {
 
 #[cfg(test)]
 mod tests {
-    use p256::ecdsa::{VerifyingKey, signature::Verifier};
+    use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+    use p256::{
+        ecdsa::{Signature, SigningKey, VerifyingKey, signature::Verifier},
+        pkcs8::DecodePrivateKey,
+    };
     use serde_json::Value;
 
     use super::*;
@@ -117,7 +114,7 @@ t4Vc/tl5vNeND7dl7JdITT52SaO5Fz9XNO3T9ItPtcevcn00zvX2gdvX
         let now = Timestamp::from_second(1_700_000_000).unwrap();
         let token = secret.now("com.example.app", "https://appleid.apple.com", now).unwrap();
         let (message, signature) = token.rsplit_once('.').unwrap();
-        let verifying = VerifyingKey::from(&**key.key.as_ref().unwrap());
+        let verifying = VerifyingKey::from(SigningKey::from_pkcs8_pem(PEM).unwrap());
         let signature = URL_SAFE_NO_PAD.decode(signature).unwrap();
         let signature = Signature::from_slice(&signature).unwrap();
         verifying.verify(message.as_bytes(), &signature).unwrap();

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{
     Oidc,
     claims::{Claims, present, text},
-    client::{Tokens, UserInfo, redeem, user_info},
+    client::{Tokens, UserInfo, redeem, revoke, user_info},
     jws::{self, Expected, Refusal},
     logout,
     metadata::{Cache, Known},
@@ -49,6 +49,9 @@ impl<T> TokenCheck<T> {
 impl OidcProvider {
     pub(super) fn new(mut options: Oidc, core: &Core) -> Result<Self, String> {
         let wire = Wire::new(options.client.clone(), &options.issuer)?;
+        if let Some(url) = options.revocation_url.as_ref().filter(|url| !wire.admits(url)) {
+            return Err(format!("{url:?} in .revocation_url(…) is neither https nor on loopback"));
+        }
         let given = options.endpoints.take();
         let cache = Cache::new(&options, given, wire.clone())?;
         let signed_out = format!(
@@ -226,7 +229,18 @@ impl Provider for OidcProvider {
             profile.proved_at = auth_time(&claims);
         }
         profile.id_token = self.options.store_id_token.then_some(tokens.id);
+        profile.tokens = Some(tokens.all);
         Ok(profile)
+    }
+
+    async fn revoke_token(&self, refresh_token: &str) -> Result<bool, ProviderError> {
+        let now = self.clock.now();
+        let known = self.cache.get(now).await?;
+        let (options, metadata) = (&self.options, &*known.metadata);
+        let url = options.revocation_url.as_ref().or(metadata.revocation_endpoint.as_ref());
+        let Some(url) = url else { return Ok(false) };
+        revoke(&self.wire, (options, metadata), url, refresh_token, now).await?;
+        Ok(true)
     }
 
     fn uses_form_post(&self) -> bool {

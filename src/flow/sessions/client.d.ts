@@ -75,7 +75,7 @@ export declare class AuthError extends Error {
   readonly name: "AuthError";
   /** 0 without a response. */
   readonly status: number;
-  /** Without a response `network_error` or `timeout`. */
+  /** Without a response `network_error`, `timeout`, `passkey_failed`, `passkey_taken` or `sheet_failed`. */
   readonly code: string;
   /** The members of the request that were rejected. */
   readonly members: string[];
@@ -194,6 +194,15 @@ export interface EmailSignIn extends Persistence {
   display_name?: string;
 }
 
+/** The sign-in sheet of a provider. */
+export interface SheetSignIn extends Persistence {
+  /** The name of a new user whose ID token has none. */
+  display_name?: string;
+}
+
+/** Nothing if the user closes the sheet. */
+export type IdToken = string | null | undefined;
+
 export interface Profile {
   display_name?: string | null;
   avatar_url?: string | null;
@@ -238,6 +247,24 @@ export declare class AuthClient extends EventTarget {
     fields: Persistence & { email: string; display_name?: string; name?: string },
   ): Promise<Complete | null>;
   signInWithProvider(provider: string, options?: Persistence & { redirect_to?: string }): Promise<void>;
+  signInWithIdToken(
+    provider: string,
+    ask: (nonce: string) => IdToken | Promise<IdToken>,
+    options?: SheetSignIn,
+  ): Promise<Complete | Pending | null>;
+  signInWithFedCM(
+    provider: string,
+    options: SheetSignIn & {
+      clientId: string;
+      configURL?: string;
+      mediation?: CredentialMediationRequirement;
+      signal?: AbortSignal;
+    },
+  ): Promise<Complete | Pending | null>;
+  signInWithOneTap(
+    provider: string,
+    options: SheetSignIn & { clientId: string; settings?: Record<string, unknown> },
+  ): Promise<Complete | Pending | null>;
   exchange(code: string, code_verifier?: string): Answer;
   verify(fields: { challenge?: string; code: string; method?: Factor; remember?: boolean }): Answer;
   resend(fields?: { challenge?: string; method?: Factor }): Promise<Pending>;

@@ -15,6 +15,8 @@ const TIMEOUT = 30_000;
 const REFRESH_TIMEOUT = 10_000;
 /** How long a tab that died blocks a refresh without the Web Locks API, in addition to the timeout. */
 const LEASE_MARGIN = 5_000;
+/** Where the browser learns about the sheet of Google. */
+const GOOGLE = "https://accounts.google.com/gsi/fedcm.json";
 
 /**
  * A failed request. `status` and the stable `code` are those of the response; without a response,
@@ -177,6 +179,57 @@ export class AuthClient extends EventTarget {
       if (value !== undefined) url.searchParams.set(name, value);
     }
     location.assign(url);
+  }
+
+  /**
+   * Signs in with an ID token of a provider: `ask(nonce)` shows the provider's sheet with this nonce
+   * and returns the token. Returns `null` without one. `display_name` names a new user.
+   */
+  async signInWithIdToken(provider, ask, { display_name, persistent } = {}) {
+    const path = `oauth/${encodeURIComponent(provider)}`;
+    const { nonce } = await this.request("POST", `${path}/nonce`, {});
+    const id_token = await ask(nonce);
+    if (!id_token) return null;
+    return this.#signIn(`${path}/id-token`, { id_token, nonce, display_name, persistent });
+  }
+
+  /** Does so with the sheet of the browser (FedCM); `configURL` is that of Google by default. */
+  signInWithFedCM(provider, { clientId, configURL = GOOGLE, mediation, signal, ...options }) {
+    const ask = async (nonce) => {
+      const own = { configURL, clientId, nonce, params: { nonce } };
+      try {
+        const asked = { identity: { context: "signin", providers: [own] }, mediation, signal };
+        return (await navigator.credentials.get(asked))?.token;
+      } catch (cause) {
+        // A network error may be a user who closed the sheet: sites shall not learn the difference.
+        if (["AbortError", "NotAllowedError", "NetworkError"].includes(cause.name)) return null;
+        throw new AuthError(0, { code: "sheet_failed", title: cause.message }, { cause });
+      }
+    };
+    return this.signInWithIdToken(provider, ask, options);
+  }
+
+  /**
+   * Does so with One Tap of Google, whose script the page loads. Further `settings` are those of its
+   * `initialize`.
+   */
+  signInWithOneTap(provider, { clientId, settings, ...options }) {
+    const ask = (nonce) => new Promise((done, fail) => {
+      const sheet = globalThis.google?.accounts?.id;
+      if (!sheet) {
+        fail(new AuthError(0, { code: "sheet_failed", title: "The script of Google is missing" }));
+        return;
+      }
+      const callback = ({ credential }) => done(credential);
+      const own = { client_id: clientId, nonce, callback };
+      sheet.initialize({ use_fedcm_for_prompt: true, ...settings, ...own });
+      sheet.prompt((moment) => {
+        const dismissed = moment.isDismissedMoment?.() && moment.getDismissedReason?.();
+        const closed = dismissed && dismissed !== "credential_returned";
+        if (closed || moment.isSkippedMoment?.()) done(null);
+      });
+    });
+    return this.signInWithIdToken(provider, ask, options);
   }
 
   /** Completes a sign-in with bearer tokens at a provider, with the `code` of the redirect. */

@@ -184,7 +184,7 @@ const CREATE_TICKET: Operation =
 /// Returns a ticket that opens one live connection on this session.
 async fn ticket(
     State(core): State<Arc<Core>>,
-    SignedOrImpersonated(auth): SignedOrImpersonated,
+    SignedOrImpersonated { auth, .. }: SignedOrImpersonated<NoMembers>,
 ) -> Result<Response, AuthError> {
     let ticket = core.issue_ticket(auth.session()).await?;
     let seconds = TICKET_LIFE.as_secs();

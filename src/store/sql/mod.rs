@@ -82,6 +82,7 @@ mod session_limit;
 mod session_row;
 mod session_steps;
 mod sessions;
+mod signing_keys;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod standing;

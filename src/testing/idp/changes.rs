@@ -61,7 +61,7 @@ impl FakeIdp {
         self.state.lock().settings.content_types.insert(what, kind.to_owned());
     }
 
-    /// Sets the status of `discovery`, `jwks`, `token` or `userinfo`.
+    /// Sets the status of `discovery`, `jwks`, `token`, `userinfo` or `revoke`.
     pub fn status(&self, what: &'static str, status: u16) {
         let status = StatusCode::from_u16(status).expect("a status");
         self.state.lock().settings.statuses.insert(what, status);

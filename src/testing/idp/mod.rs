@@ -3,6 +3,7 @@
 mod changes;
 mod faults;
 mod keys;
+mod revocation;
 mod settings;
 mod tokens;
 
@@ -69,6 +70,7 @@ pub(super) struct Inner {
     clock: Arc<dyn Clock>,
     made: u32,
     last_token: String,
+    revoked: Vec<String>,
     settings: Settings,
 }
 
@@ -96,6 +98,7 @@ impl FakeIdp {
             clock: Arc::new(SystemClock),
             made: 0,
             last_token: String::new(),
+            revoked: Vec::new(),
             settings: Settings::default(),
         };
         let state = Arc::new(Shared {
@@ -110,6 +113,7 @@ impl FakeIdp {
             .route("/token", post(token))
             .route("/userinfo", get(user_info))
             .route("/jwks", get(jwks))
+            .route("/revoke", post(revocation::revoke))
             .with_state(Arc::clone(&state));
         let server = TestApp::serve_on(listener, router);
         Self { state, _server: Arc::new(server) }
@@ -149,7 +153,8 @@ impl FakeIdp {
         self.state.lock().clock = Arc::new(clock);
     }
 
-    /// Returns the number of requests to `discovery`, `authorize`, `token`, `userinfo` or `jwks`.
+    /// Returns the number of requests to `discovery`, `authorize`, `token`, `userinfo`, `jwks`
+    /// or `revoke`.
     pub fn requests(&self, what: &str) -> u32 {
         self.state.lock().asked.get(what).copied().unwrap_or_default()
     }
@@ -250,6 +255,7 @@ async fn discovery(State(shared): State<Arc<Shared>>) -> Response {
         "token_endpoint": at("token"),
         "userinfo_endpoint": at("userinfo"),
         "end_session_endpoint": at("end_session"),
+        "revocation_endpoint": at("revoke"),
         "jwks_uri": keys,
         "authorization_response_iss_parameter_supported": true,
         "id_token_signing_alg_values_supported": ["RS256", "HS256", "none"],

@@ -5,6 +5,7 @@ mod fixtures;
 mod mails;
 mod session_limits;
 mod sessions;
+mod signing_keys;
 mod tags;
 mod transitions;
 mod usernames;
@@ -13,8 +14,8 @@ mod users;
 use std::{future::Future, pin::Pin, sync::Arc};
 
 use self::{
-    credentials::*, mails::*, session_limits::*, sessions::*, tags::*, transitions::*,
-    usernames::*, users::*,
+    credentials::*, mails::*, session_limits::*, sessions::*, signing_keys::*, tags::*,
+    transitions::*, usernames::*, users::*,
 };
 use crate::{store::Store, users::UserStorage};
 
@@ -70,6 +71,9 @@ pub fn store_conformance_tests() -> Vec<ConformanceTest> {
         copied_link_does_not_outlive_a_revocation
         replaced_link_replaces_the_first
         abandoned_messages_are_swept
+        concurrent_signing_keys_of_one_number_are_inserted_once
+        signing_key_is_changed_only_if_unchanged
+        replaced_signing_keys_are_swept
     }
 }
 

@@ -123,6 +123,7 @@ const ALL: &[(&str, MigrationKind, &str, &str)] = &[
         "0018_user_search_postgres"
     ),
     migration!("0019_impersonation", "0019_impersonation_sqlite", "0019_impersonation_postgres"),
+    migration!("0020_signing_keys"),
 ];
 
 /// Returns the migrations of an engine, in order.
