@@ -122,6 +122,7 @@ const ALL: &[(&str, MigrationKind, &str, &str)] = &[
         "0018_user_search_sqlite",
         "0018_user_search_postgres"
     ),
+    migration!("0019_device_grant", "0019_device_grant_sqlite", "0019_device_grant_postgres"),
 ];
 
 /// Returns the migrations of an engine, in order.
