@@ -612,6 +612,7 @@ on_every_store! {
 with_providers! {
     /// A program and an approval have the tags of the identity that began the approving session.
     async fn programs_are_revoked_by_the_tags_of_their_approver(world: &World, {
+        "fake.max_age_s": 300,
         "device_grant": { "clients": [{ "id": "cli", "name": "Notes" }], "verification_uri": PAGE }
     }) {
         let bed = &world.bed;

@@ -1,16 +1,11 @@
 //! `POST /device-authorization`, `POST /token` and the metadata, which OAuth clients call.
 
-use axum::{
-    Json,
-    extract::State,
-    response::{IntoResponse, Response},
-    routing::get,
-};
+use axum::{Json, extract::State, routing::get};
 use serde_json::{Map, Value, json};
 
 use super::{
     DeviceGrantService,
-    service::{Refusal, Started},
+    service::{ProgramTokens, Refusal, Started},
 };
 use crate::{
     contract::{Member, Operation, Schema, Success},
@@ -22,7 +17,6 @@ use crate::{
     },
     registry::Registry,
     services::Core,
-    session::IssuedTokens,
 };
 
 const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
@@ -166,7 +160,7 @@ async fn token(
     State(service): State<DeviceGrantService>,
     ClientOf(client): ClientOf,
     form: Result<Form, AuthError>,
-) -> Result<Response, OAuthError> {
+) -> Result<Json<ProgramTokens>, OAuthError> {
     let form = read(form)?;
     let (grant, program) = (required(&form, "grant_type")?, parameter(&form, "client_id")?);
     if program.is_some_and(|own| service.name_of(own).is_none()) {
@@ -180,17 +174,7 @@ async fn token(
         DEVICE_CODE => service.exchange(program, required(&form, "device_code")?, &client).await?,
         _ => service.refresh(program, required(&form, "refresh_token")?).await?,
     };
-    Ok(tokens(&issued))
-}
-
-fn tokens(issued: &IssuedTokens) -> Response {
-    let body = json!({
-        "access_token": issued.access.expose(),
-        "token_type": "Bearer",
-        "expires_in": issued.access_expires_in().as_secs(),
-        "refresh_token": issued.refresh.expose(),
-    });
-    Json(body).into_response()
+    Ok(Json(issued))
 }
 
 impl From<Refusal> for OAuthError {

@@ -2,6 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
+use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::json;
 
@@ -17,7 +18,7 @@ use crate::{
     model::{ClientInfo, Factor, FactorProof, Transport, User},
     services::{Core, SessionTag},
     session::{IssuedTokens, NewSession},
-    store::{AccountWrites, Applied, ChallengeKind, Requirement, Unmet},
+    store::{AccountWrites, Applied, ChallengeKind, Requirement, StoreError, Unmet},
 };
 
 /// The name of this flow: of its tags and of its limit.
@@ -50,6 +51,26 @@ pub(super) struct Started {
     interval: u64,
 }
 
+/// The tokens of a program (RFC 6749 §5.1).
+#[derive(Serialize)]
+pub(super) struct ProgramTokens {
+    access_token: String,
+    token_type: &'static str,
+    expires_in: u64,
+    refresh_token: String,
+}
+
+impl From<IssuedTokens> for ProgramTokens {
+    fn from(issued: IssuedTokens) -> Self {
+        Self {
+            access_token: issued.access.expose().to_owned(),
+            token_type: "Bearer",
+            expires_in: issued.access_expires_in().as_secs(),
+            refresh_token: issued.refresh.expose().to_owned(),
+        }
+    }
+}
+
 /// The reason why a program gets no tokens (RFC 6749 §5.2, RFC 8628 §3.5).
 #[derive(Debug)]
 pub(super) enum Refusal {
@@ -68,8 +89,8 @@ impl From<AuthError> for Refusal {
     }
 }
 
-impl From<crate::store::StoreError> for Refusal {
-    fn from(error: crate::store::StoreError) -> Self {
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Self {
         Self::Other(error.into())
     }
 }
@@ -118,7 +139,7 @@ impl DeviceGrantService {
     async fn store_request(
         &self,
         request: &UserCode,
-        now: jiff::Timestamp,
+        now: Timestamp,
     ) -> Result<(String, Digest), AuthError> {
         for _ in 0..MAX_COLLISIONS {
             let handle = TypedHandle::random()?;
@@ -147,7 +168,7 @@ impl DeviceGrantService {
         program: &str,
         device_code: &str,
         from: &ClientInfo,
-    ) -> Result<IssuedTokens, Refusal> {
+    ) -> Result<ProgramTokens, Refusal> {
         self.name_of(program).ok_or(Refusal::InvalidClient)?;
         let now = whole_millis(self.core.clock.now());
         let handle = OneTimeToken::parse(TokenPurpose::DeviceCode, device_code);
@@ -168,7 +189,7 @@ impl DeviceGrantService {
         &self,
         program: &str,
         device: &Digest,
-        now: jiff::Timestamp,
+        now: Timestamp,
     ) -> Result<DeviceCode, Refusal> {
         for _ in 0..MAX_RACES {
             let found = self.core.challenges.find_challenge(device, now).await?;
@@ -193,8 +214,8 @@ impl DeviceGrantService {
         &self,
         device: &Digest,
         from: &ClientInfo,
-        now: jiff::Timestamp,
-    ) -> Result<IssuedTokens, Refusal> {
+        now: Timestamp,
+    ) -> Result<ProgramTokens, Refusal> {
         let core = &self.core;
         let id = Approval::id(device);
         let Some(found) = core.challenges.find_challenge(&id, now).await? else {
@@ -225,7 +246,7 @@ impl DeviceGrantService {
             Ok((user, issued)) => {
                 // The user was notified of the approval.
                 core.note_device(&user, &issued.session, false);
-                Ok(issued)
+                Ok(issued.into())
             }
             Err(Applied::Unmet(Unmet::Challenge)) => Err(self.ended(device, now).await?),
             Err(_) => Err(Refusal::AccessDenied),
@@ -233,7 +254,7 @@ impl DeviceGrantService {
     }
 
     /// Returns the refusal of a request that is neither pending nor approved.
-    async fn ended(&self, device: &Digest, now: jiff::Timestamp) -> Result<Refusal, AuthError> {
+    async fn ended(&self, device: &Digest, now: Timestamp) -> Result<Refusal, AuthError> {
         Ok(match self.core.challenges.find_challenge(device, now).await? {
             Some(_) => Refusal::AccessDenied,
             None => Refusal::InvalidGrant,
@@ -245,10 +266,10 @@ impl DeviceGrantService {
         &self,
         program: &str,
         token: &str,
-    ) -> Result<IssuedTokens, Refusal> {
+    ) -> Result<ProgramTokens, Refusal> {
         self.name_of(program).ok_or(Refusal::InvalidClient)?;
         match self.core.sessions.refresh_of(token, &of_program(program)).await {
-            Ok((_, issued)) => Ok(issued),
+            Ok((_, issued)) => Ok(issued.into()),
             Err(error) if error.kind() == ErrorKind::InvalidRefreshToken => {
                 Err(Refusal::InvalidGrant)
             }

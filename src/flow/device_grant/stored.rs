@@ -1,4 +1,4 @@
-//! What a request of a program stores, and how often the program may poll.
+//! The stored form of a request of a program, and how often the program may poll.
 //!
 //! A request is two challenges. The one of the device code exists until the session is delivered.
 //! The one of the user code exists until the user decides; an approval replaces it by a third one,

@@ -19,11 +19,9 @@ const INPUTS: &[&str] = &["user_code"];
 /// Shows the form. A code in the query fills the input and is not looked up, since a link may come
 /// from another person.
 pub(in crate::flow::pages) async fn show(visit: Visit) -> Answer {
-    let user = match Context::require_now(&visit.context).await {
-        Ok(user) => user,
-        Err(error) if Visit::is_signed_out(&error) => {
-            return Ok(visit.to_page_and_back("sign-in", &own_path(&visit)));
-        }
+    let user = match visit.user().await {
+        Ok(Some(user)) => user,
+        Ok(None) => return Ok(visit.to_page_and_back("sign-in", &own_path(&visit))),
         Err(error) => return Err(visit.error(&error)),
     };
     let is_done = visit.parameter("done")? == Some("1");
