@@ -17,10 +17,7 @@ use crate::{
 
 type Service = State<DeviceGrantService>;
 
-pub(in crate::flow::device_grant) fn register(
-    registry: &mut Registry,
-    service: &DeviceGrantService,
-) {
+pub(crate) fn register(registry: &mut Registry, service: &DeviceGrantService) {
     registry.own_routes(
         service,
         [
