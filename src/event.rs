@@ -192,6 +192,9 @@ kinds! {
     /// A service asked for a token with a wrong credential, see
     /// [`Introspection`](crate::Introspection).
     IntrospectionRefused = "introspection_refused";
+    /// A user approved or denied a program; `detail.client_id` names it, and `detail.approved` is the
+    /// decision. See [`DeviceGrant`](crate::DeviceGrant).
+    DeviceGrantDecided = "device_grant_decided";
     /// A provider ended the sessions that were created by it; `detail.reason` is `back_channel`.
     ProviderSignedOut = "provider_signed_out";
     /// A route extracted no user, has no guard, and is not declared public; `detail.route` is its

@@ -39,6 +39,9 @@ pub mod pages {}
 #[doc = include_str!("../guide/passkeys.md")]
 pub mod passkeys {}
 
+#[doc = include_str!("../guide/programs.md")]
+pub mod programs {}
+
 #[doc = include_str!("../guide/providers.md")]
 pub mod providers {}
 

@@ -85,8 +85,9 @@ pub use flow::password::{Password, PasswordContext};
 pub use flow::service_tokens::ServiceTokens;
 pub use flow::{
     account_recovery::AccountRecovery, admin::Admin, anonymous::AnonymousUsers, api_keys::ApiKeys,
-    codes::EmailCodes, email_sign_in::EmailSignIn, forward_auth::ForwardAuth,
-    introspection::Introspection, protected_resource::ProtectedResource, reset::PasswordReset,
+    codes::EmailCodes, device_grant::DeviceGrant, email_sign_in::EmailSignIn,
+    forward_auth::ForwardAuth, introspection::Introspection, protected_resource::ProtectedResource,
+    reset::PasswordReset,
 };
 #[cfg(feature = "oauth")]
 pub use flow::{github::GitHub, oauth::OAuth, oauth2::OAuth2, oidc::Oidc};

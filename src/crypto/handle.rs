@@ -35,6 +35,8 @@ pub enum TokenPurpose {
     Nonce,
     /// A ticket that opens one live connection, such as a WebSocket.
     Ticket,
+    /// The device code of a program that asks for a session (RFC 8628 §3.2).
+    DeviceCode,
     /// A bearer token of a program, such as an API key, with the prefix of its flow.
     Program(&'static str),
 }
@@ -58,6 +60,7 @@ pub(crate) const RESERVED_PREFIXES: &[&str] = &[
     TokenPurpose::Exchange.prefix(),
     TokenPurpose::Nonce.prefix(),
     TokenPurpose::Ticket.prefix(),
+    TokenPurpose::DeviceCode.prefix(),
     API_KEY_PREFIX,
 ];
 
@@ -75,6 +78,7 @@ impl TokenPurpose {
             Self::Exchange => "axc_",
             Self::Nonce => "anc_",
             Self::Ticket => "atk_",
+            Self::DeviceCode => "adc_",
             Self::Program(prefix) => prefix,
         }
     }

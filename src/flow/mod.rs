@@ -9,6 +9,7 @@ pub mod admin;
 pub mod anonymous;
 pub mod api_keys;
 pub mod codes;
+pub mod device_grant;
 pub(crate) mod devices;
 pub mod email_sign_in;
 pub mod forward_auth;

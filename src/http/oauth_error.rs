@@ -18,20 +18,25 @@ use crate::error::{AuthError, ErrorKind};
 pub(crate) struct OAuthError {
     status: StatusCode,
     code: &'static str,
-    /// Whether the client has to authenticate with HTTP Basic.
-    basic: bool,
+    /// The scheme of `WWW-Authenticate`, which every 401 has (RFC 9110 §15.5.2).
+    scheme: Option<&'static str>,
     retry_after: Option<u64>,
 }
 
 impl OAuthError {
     pub(crate) const fn new(code: &'static str) -> Self {
-        Self { status: StatusCode::BAD_REQUEST, code, basic: false, retry_after: None }
+        Self { status: StatusCode::BAD_REQUEST, code, scheme: None, retry_after: None }
+    }
+
+    /// The client is unknown.
+    pub(crate) const fn invalid_client() -> Self {
+        Self { scheme: Some("Bearer"), ..Self::invalid_basic() }
     }
 
     /// The client is unknown, or did not authenticate with HTTP Basic.
     pub(crate) const fn invalid_basic() -> Self {
         let status = StatusCode::UNAUTHORIZED;
-        Self { status, code: "invalid_client", basic: true, retry_after: None }
+        Self { status, code: "invalid_client", scheme: Some("Basic"), retry_after: None }
     }
 }
 
@@ -47,7 +52,7 @@ impl From<AuthError> for OAuthError {
         };
         problem::report(&error);
         let retry_after = problem::retry_after(&error);
-        Self { status: kind.status(), code, basic: false, retry_after }
+        Self { status: kind.status(), code, scheme: None, retry_after }
     }
 }
 
@@ -57,8 +62,8 @@ impl IntoResponse for OAuthError {
         let headers = response.headers_mut();
         headers.insert(header::CACHE_CONTROL, NO_STORE);
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, NOSNIFF);
-        if self.basic {
-            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic"));
+        if let Some(scheme) = self.scheme {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(scheme));
         }
         if let Some(seconds) = self.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));

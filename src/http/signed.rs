@@ -13,7 +13,12 @@ use super::{
     context::{Context, no_key},
     json::{Arrived, FromMembers, NoMembers},
 };
-use crate::{error::AuthError, model::Rule, services::Authority, session::AuthUser};
+use crate::{
+    error::{AuthError, ErrorKind},
+    model::Rule,
+    services::Authority,
+    session::AuthUser,
+};
 
 /// The user of a session, for a route that only reads. API keys are rejected.
 #[derive(Debug)]
@@ -41,8 +46,8 @@ pub(crate) struct Fresh<T> {
     pub(crate) body: T,
 }
 
-/// The same as [`Signed`] for a registered user, on a route without members: anonymous users are
-/// rejected.
+/// The same as [`Signed`] for a registered user, on a route without members: anonymous users and
+/// programs that a user approved are rejected.
 #[derive(Debug)]
 pub(crate) struct Registered(pub(crate) AuthUser);
 
@@ -105,6 +110,9 @@ impl<S: Send + Sync> FromRequest<S> for Registered {
         let context = Context::of(&arrived.parts)?;
         let auth = context.require_now().await?;
         admit::check(context.core(), &auth, &Rule::registered()).await?;
+        if auth.session().is_of_program() {
+            return Err(ErrorKind::Forbidden.into());
+        }
         arrived.interpret()?;
         Ok(Self(auth))
     }

@@ -132,6 +132,9 @@ pub fn english(kind: MessageKind) -> MessageText {
         MessageKind::IdentityLinked => {
             ("An account was linked", "An account at a provider can now sign you in.", NOT_YOU)
         }
+        MessageKind::ProgramSignedIn => {
+            ("A program was signed in", "You allowed a program to use your account.", NOT_YOU)
+        }
         MessageKind::NewDevice => (
             "A new device signed in",
             "Your account was used to sign in from a device that it was not used on before.",

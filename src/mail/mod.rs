@@ -131,6 +131,8 @@ kinds! {
     ApiKeyCreated = "notice_api_key_created";
     /// An API key was revoked.
     ApiKeyRevoked = "notice_api_key_revoked";
+    /// The user approved a program, which gets a session.
+    ProgramSignedIn = "notice_program_signed_in";
     /// Password sign-in is paused for a day on unknown devices, after too many consecutive
     /// failures.
     Locked = "notice_locked";

@@ -83,7 +83,8 @@ impl AvailableFactors {
     /// replaces a lost factor, and is not a second factor beside the others.
     pub fn is_fresh(&self, proofs: &[FactorProof], age: Duration, now: Timestamp) -> bool {
         let wanted = self.required();
-        let counts = |proof: &FactorProof| proof.is_known() && self.strength_of(proof) >= wanted;
+        let counts =
+            |proof: &FactorProof| proof.is_authentication() && self.strength_of(proof) >= wanted;
         let recovery = proofs.iter().rposition(|proof| proof.method == Factor::RecoveryCode);
         let after = proofs.iter().skip(recovery.map_or(0, |at| at + 1));
         after.into_iter().any(|proof| counts(proof) && proof.is_within(age, now))
@@ -157,6 +158,8 @@ mod tests {
             (vec![Provider], vec![recent(Provider).on(Basis::Untimed)], false),
             (vec![], vec![recent(Provider).on(Basis::Untimed)], true),
             (vec![], vec![recent(Factor::Other)], false),
+            (vec![], vec![recent(Factor::DeviceGrant)], false),
+            (vec![EmailCode], vec![recent(Factor::DeviceGrant)], false),
             (vec![Factor::Other], vec![recent(Factor::Other)], false),
             (vec![EmailCode], vec![recent(Factor::Other)], false),
             (vec![], vec![], false),

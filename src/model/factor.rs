@@ -37,6 +37,9 @@ pub enum Factor {
     RecoveryCode,
     /// A sign-in at an identity provider.
     Provider,
+    /// The approval of a program by the user, on another session (RFC 8628). It is no recent
+    /// authentication, and no rule that names a factor accepts it.
+    DeviceGrant,
     /// A factor that a flow outside this crate defines: [`Factor::custom`].
     Custom(&'static str),
     /// A factor that no flow of this process defines, or only a newer version knows. It verifies
@@ -46,7 +49,7 @@ pub enum Factor {
 
 impl Factor {
     /// All factors, strongest first.
-    pub const BY_STRENGTH: [Self; 8] = [
+    pub const BY_STRENGTH: [Self; 9] = [
         Self::Passkey,
         Self::SecurityKey,
         Self::Totp,
@@ -55,6 +58,7 @@ impl Factor {
         Self::EmailCode,
         Self::EmailLink,
         Self::RecoveryCode,
+        Self::DeviceGrant,
     ];
 
     /// Defines a factor for a flow by its name: 1 to 32 lowercase letters, digits and `_`. In a
@@ -119,6 +123,7 @@ impl Factor {
             Self::Totp => "totp",
             Self::RecoveryCode => "recovery_code",
             Self::Provider => "provider",
+            Self::DeviceGrant => "device_grant",
             Self::Custom(name) => name,
             Self::Other => "other",
         }
@@ -275,7 +280,7 @@ impl FactorProof {
 
     /// Returns `true` if this is a proof of `factor` itself, and not of its registration.
     pub(crate) fn is_of(&self, factor: Factor) -> bool {
-        self.is_known() && self.method == factor && self.basis != Basis::Enrolled
+        self.is_authentication() && self.method == factor && self.basis != Basis::Enrolled
     }
 
     /// Returns `true` if the record is younger than `age`. A time after `now`, because the clock
@@ -286,8 +291,10 @@ impl FactorProof {
         self.at > oldest && self.at <= now
     }
 
-    pub(super) fn is_known(&self) -> bool {
-        self.method != Factor::Other
+    /// Returns `true` if the user authenticated with a factor that this process knows. The approval
+    /// of a program is no authentication on its session.
+    pub(super) fn is_authentication(&self) -> bool {
+        !matches!(self.method, Factor::Other | Factor::DeviceGrant)
     }
 }
 

@@ -252,6 +252,11 @@ impl Session {
         })
     }
 
+    /// Returns `true` if this is the session of a program that the user approved.
+    pub(crate) fn is_of_program(&self) -> bool {
+        self.factors.iter().any(|proof| proof.method == Factor::DeviceGrant)
+    }
+
     /// Creates a session with these values, for a store or a test.
     pub fn new(id: SessionId, user_id: UserId, transport: Transport, now: Timestamp) -> Self {
         Self {

@@ -56,7 +56,7 @@ impl Factor {
             Self::Provider => Some(Strength::Provider),
             Self::EmailCode | Self::EmailLink => Some(Strength::Mailbox),
             Self::RecoveryCode => Some(Strength::Recovery),
-            Self::Custom(_) | Self::Other => None,
+            Self::DeviceGrant | Self::Custom(_) | Self::Other => None,
         }
     }
 }

@@ -99,6 +99,13 @@ impl Registry {
         TokenChallenges::new(self.services(), name, options)
     }
 
+    /// Ends the challenges of a kind of this crate with every transition of their user that ends
+    /// challenges, such as a ban.
+    pub(crate) fn ends_with_sessions(&mut self, kind: ChallengeKind) -> &mut Self {
+        self.transitions.own_challenges.push(kind.as_str());
+        self
+    }
+
     /// Registers a kind of credential. The name is that of the kind in storage.
     pub fn credentials<T: Serialize + DeserializeOwned>(
         &mut self,

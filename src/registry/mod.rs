@@ -34,8 +34,8 @@ use crate::{
     config::ConfigError,
     contract::Described,
     services::{
-        Bearers, CodeHandlers, Core, CredentialKinds, Factors, Facts, Messages, RoutePaths,
-        Services, TransitionRules, offers::Offers,
+        Bearers, CodeHandlers, Core, CredentialKinds, Factors, Facts, Messages, PageLinks,
+        RoutePaths, Services, TransitionRules, offers::Offers,
     },
 };
 
@@ -89,6 +89,8 @@ pub struct Registry {
     shared: HashMap<TypeId, Box<dyn Any + Send + Sync>>,
     shelf: Arc<Shelf>,
     required: Vec<Required>,
+    /// The flows that require the pages of this crate, each with the problem without them.
+    pages_required: Vec<(String, &'static str)>,
     codes: CodeHandlers,
     credentials: CredentialKinds,
     transitions: TransitionRules,
@@ -128,6 +130,7 @@ impl Registry {
             shared: HashMap::new(),
             shelf: Arc::default(),
             required: Vec::new(),
+            pages_required: Vec::new(),
             codes: CodeHandlers::default(),
             credentials: CredentialKinds::default(),
             transitions: TransitionRules::default(),
@@ -155,6 +158,11 @@ impl Registry {
                 let problem = format!("needs the flow `{name}`: add it with .flow(…)");
                 return Err(ConfigError::Flow { flow: by, problem });
             }
+        }
+        if self.offers.get::<PageLinks>().is_none()
+            && let Some((flow, problem)) = self.pages_required.into_iter().next()
+        {
+            return Err(ConfigError::flow(flow, problem));
         }
         self.shelf.fill(self.services);
         if !self.codes.0.is_empty() {
@@ -187,6 +195,13 @@ impl Registry {
     /// Provides a part to the services and to other flows. There is one part of each type.
     pub(crate) fn offer<T: Send + Sync + 'static>(&mut self, part: T) -> &mut Self {
         self.offers.insert(part);
+        self
+    }
+
+    /// Requires the pages of this crate, whichever flow is registered first. Without them, `build`
+    /// fails with the problem.
+    pub(crate) fn requires_pages(&mut self, problem: &'static str) -> &mut Self {
+        self.pages_required.push((self.flow.clone(), problem));
         self
     }
 

@@ -53,14 +53,18 @@ impl Core {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::EmailNotVerified`] for a user without a verified email address;
-    /// [`ErrorKind::RateLimited`]; [`ErrorKind::Unavailable`].
+    /// [`ErrorKind::Forbidden`] for the session of a program; [`ErrorKind::EmailNotVerified`] for a
+    /// user without a verified email address; [`ErrorKind::RateLimited`];
+    /// [`ErrorKind::Unavailable`].
     pub(crate) async fn request_recovery(
         &self,
         user: &User,
         session: &Session,
         client: &ClientInfo,
     ) -> Result<Pending, AuthError> {
+        if session.is_of_program() {
+            return Err(ErrorKind::Forbidden.into());
+        }
         let to = user.verified_email().ok_or(ErrorKind::EmailNotVerified)?;
         let data = Map::from_iter([("session".to_owned(), json!(session.id))]);
         let letter = Letterhead { kind: MessageKind::RecoveryCode, to, user: Some(user) };

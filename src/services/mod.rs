@@ -58,6 +58,7 @@ mod pages;
 mod pending;
 mod pending_sign_up;
 mod ports;
+mod programs;
 mod prompt;
 mod recovery;
 mod recovery_code;
@@ -151,6 +152,7 @@ pub(crate) use ports::PasswordRequirements;
 pub(crate) use ports::{
     AnonymousSignUp, CodePolicy, Messages, NewPasswords, PasswordOf, RecoveryPolicy, ResetPolicy,
 };
+pub(crate) use programs::Programs;
 pub(crate) use recovery::Authority;
 #[cfg(any(feature = "passkeys", feature = "totp"))]
 pub(crate) use recovery::Replacement;

@@ -3,7 +3,7 @@
 use super::{IssuedTokens, Sessions};
 use crate::{
     error::AuthError,
-    model::User,
+    model::{SessionId, User},
     store::{SessionRow, SessionTag},
 };
 
@@ -33,6 +33,11 @@ impl Sessions {
     /// Like [`revoke_tagged`](Self::revoke_tagged), without an event.
     pub(crate) async fn end_tagged(&self, tags: &[SessionTag]) -> Result<u64, AuthError> {
         Ok(self.store.delete_tagged(tags).await?)
+    }
+
+    /// Returns the tags of a session.
+    pub(crate) async fn tags_of(&self, id: SessionId) -> Result<Vec<SessionTag>, AuthError> {
+        Ok(self.store.find(id).await?.map(|found| found.row.tags).unwrap_or_default())
     }
 
     /// Like [`refresh`](Self::refresh), limited to sessions with a tag.

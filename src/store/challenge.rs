@@ -65,6 +65,12 @@ pub enum ChallengeKind {
     /// An account recovery. Its handle is the link that stops it, `tries` is the rank of the
     /// strength that it waives, and `code` is set once the user was notified that it is available.
     Recovery,
+    /// A program that asks for a session of a user (RFC 8628). Its handle is the device code.
+    DeviceCode,
+    /// The same request, until the user decides. Its handle is the code that the user types.
+    UserCode,
+    /// An approved request, until the program gets its session.
+    DeviceApproval,
     /// A kind that a flow outside this crate registered.
     Custom(&'static str),
     /// A kind that no flow of this process registered, or only a newer version knows. Its secret is
@@ -73,7 +79,7 @@ pub enum ChallengeKind {
 }
 
 impl ChallengeKind {
-    const ALL: [Self; 24] = [
+    const ALL: [Self; 27] = [
         Self::SignUp,
         Self::SignIn,
         Self::PasswordChange,
@@ -98,6 +104,9 @@ impl ChallengeKind {
         Self::CodeLink,
         Self::RecoveryRequest,
         Self::Recovery,
+        Self::DeviceCode,
+        Self::UserCode,
+        Self::DeviceApproval,
     ];
 
     /// Returns the name of the kind in storage.
@@ -127,6 +136,9 @@ impl ChallengeKind {
             Self::CodeLink => "code_link",
             Self::RecoveryRequest => "recovery_request",
             Self::Recovery => "recovery",
+            Self::DeviceCode => "device_code",
+            Self::UserCode => "user_code",
+            Self::DeviceApproval => "device_approval",
             Self::Custom(name) => name,
             Self::Other => "other",
         }

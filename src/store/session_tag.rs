@@ -64,6 +64,12 @@ impl SessionTag {
         Self { text: format!("#session/{id}"), credential: None }
     }
 
+    /// Returns the tag of the sessions of programs that a session of a subject of a provider approved,
+    /// and of approvals that are not delivered yet. A sign-out at the provider does not end them.
+    pub(crate) fn of_approver(provider: &str, subject: &str) -> Self {
+        Self::new("oauth", &format!("{provider}/approver/{subject}"))
+    }
+
     /// Creates the tag of a credential of a user.
     pub(crate) fn of_credential(user: &UserId, id: &str) -> Self {
         let text = format!("#credential/{id}");
@@ -132,6 +138,7 @@ mod tests {
             SessionTag::new("oauth", "corp"),
             SessionTag::new("oauth", "corp/subject/ada"),
             SessionTag::new("oauth/corp", "subject/ada"),
+            SessionTag::of_approver("corp", "ada"),
             SessionTag::session(id),
             SessionTag::new("#session", &id.to_string()),
             SessionTag::new("", &format!("session/{id}")),

@@ -23,6 +23,8 @@ use crate::{
 pub(crate) struct TransitionRules {
     /// Kinds of challenges.
     pub(crate) challenges: Vec<Ending>,
+    /// Kinds of challenges of this crate that end with every transition which ends challenges.
+    pub(crate) own_challenges: Vec<&'static str>,
     /// Kinds of credentials.
     pub(crate) credentials: Vec<Ending>,
     /// Kinds of credentials whose changes are a transition.
@@ -63,6 +65,9 @@ impl TransitionRules {
         }
         if all.is_empty() && !writes.end_challenges {
             return all;
+        }
+        if !writes.end_challenges && all.iter().any(|own| own.ends_challenges()) {
+            writes.end_challenge_kinds.extend(&self.own_challenges);
         }
         for own in &self.challenges {
             match (own.ends_by_default(&all), writes.end_challenges) {

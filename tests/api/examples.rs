@@ -97,6 +97,31 @@ async fn document_of_the_application_has_the_routes_of_both() {
 }
 
 #[tokio::test]
+async fn program_signs_in_in_a_terminal() {
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let _running = Running::start("cli", &[("PORT", port.to_string())]);
+    let client = TestClient::connect(SocketAddr::from(([127, 0, 0, 1], port)));
+    let body = json!({ "email": "ada@example.com", "password": PASSWORD });
+    assert_eq!(client.post("/auth/sign-up", &body).await.status, 201);
+
+    let mut program = Command::new(binary("cli"))
+        .env("SERVER", format!("http://localhost:{port}"))
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(program.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let page = lines.next().unwrap();
+    assert_eq!(page, format!("Open http://localhost:{port}/account/device and enter the code"));
+    let code = lines.next().unwrap();
+    let form = [("user_code", &*code)];
+    assert_eq!(client.post_form("/account/device", &form).await.status, 200);
+    let form = [("user_code", &*code), ("decision", "approve")];
+    assert_eq!(client.post_form("/account/device", &form).await.status, 303);
+    assert_eq!(lines.next().as_deref(), Some("Signed in as ada@example.com"));
+    assert!(program.wait().unwrap().success());
+}
+
+#[tokio::test]
 async fn form_of_the_application_signs_users_in() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let running = Running::start("forms", &[("PORT", port.to_string())]);

@@ -70,6 +70,8 @@ const ROUTES: &[Row] = &[
     ("DELETE", "/api-keys/{id}", Session, Optional),
     ("GET", "/client.d.ts", Open, Nothing),
     ("GET", "/client.js", Open, Nothing),
+    ("POST", "/device-authorization/decide", Session, Members),
+    ("POST", "/device-authorization/request", Session, Members),
     ("GET", "/devices", Session, Nothing),
     ("DELETE", "/devices", Session, Optional),
     ("DELETE", "/devices/{id}", Session, Optional),
@@ -131,8 +133,14 @@ const ROUTES: &[Row] = &[
 ];
 
 /// Routes that other sites and programs call. Their bodies are forms, or they have none.
-const FROM_ELSEWHERE: &[&str] =
-    &["/forward-auth", "/forward-auth/{rule}", "/introspect", "/oauth/fake/backchannel-logout"];
+const FROM_ELSEWHERE: &[&str] = &[
+    "/device-authorization",
+    "/forward-auth",
+    "/forward-auth/{rule}",
+    "/introspect",
+    "/oauth/fake/backchannel-logout",
+    "/token",
+];
 
 /// Folders of flows whose routes are pages or are tested elsewhere.
 const OTHER_FLOWS: &[&str] = &["pages"];
@@ -393,7 +401,7 @@ async fn user_with_an_app(world: &World) -> (TestClient, String) {
 
 with_providers! {
     /// The path, the origin, the length of the body, the caller, the body.
-    async fn refusals_have_one_order_on_every_route(world: &World, { "limits": false, "fake.id_token_audiences": ["app"], "tokens": { "audiences": ["reports"] } }) {
+    async fn refusals_have_one_order_on_every_route(world: &World, { "limits": false, "fake.id_token_audiences": ["app"], "device_grant": { "clients": [{ "id": "cli", "name": "Notes" }], "verification_uri": "https://app.example.com/device" }, "tokens": { "audiences": ["reports"] } }) {
         let callers = callers(&world.bed).await;
         for row in ROUTES {
             refuses_in_order(&callers, row).await;
@@ -407,7 +415,7 @@ with_providers! {
     }
 
     /// F26: whatever the browser and the mailbox have after the first factor.
-    async fn no_route_gives_a_session_without_the_second_factor(world: &World, { "verify_email": true, "limits": false, "code_interval_s": 0, "fake.id_token_audiences": ["app"], "tokens": { "audiences": ["reports"] } }) {
+    async fn no_route_gives_a_session_without_the_second_factor(world: &World, { "verify_email": true, "limits": false, "code_interval_s": 0, "fake.id_token_audiences": ["app"], "device_grant": { "clients": [{ "id": "cli", "name": "Notes" }], "verification_uri": "https://app.example.com/device" }, "tokens": { "audiences": ["reports"] } }) {
         let (_jane, key) = user_with_an_app(world).await;
         let link = reset_token(world).await;
         for first in ["password", "provider", "email_code", "email_link"] {

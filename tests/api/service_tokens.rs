@@ -13,6 +13,7 @@ use crate::{
     admin::administrator,
     authenticator::{answer, enroll},
     codes::handle,
+    device_grant::program,
     support::{Bed, On, PASSWORD, id_of, on_every_store, on_managed_stores, sign_in, tests_on},
 };
 
@@ -89,6 +90,21 @@ on_every_store! {
         assert_eq!(claims["amr"], json!([]), "the user verified nothing");
         let (_, claims) = verified(&issue(&eve).await, &keys(bed).await);
         assert!(claims.get("act").is_none(), "{claims}");
+    }
+
+    async fn token_of_a_program_names_it(
+        bed: &Bed, {
+            "tokens": { "audiences": [REPORTS] },
+            "device_grant": { "clients": [{ "id": "cli", "name": "Notes" }, { "id": "tv", "name": "TV" }] },
+            "pages": true
+        }
+    ) {
+        let ada = bed.browser(ADA).await;
+        let (program, _) = program(bed, &ada).await;
+        let (_, claims) = verified(&issue(&program).await, &keys(bed).await);
+        assert_eq!((&claims["client_id"], &claims["amr"]), (&json!("cli"), &json!([])));
+        let (_, claims) = verified(&issue(&ada).await, &keys(bed).await);
+        assert_eq!(claims["client_id"], claims["iss"], "the application");
     }
 
     async fn token_is_verified_with_the_published_key(

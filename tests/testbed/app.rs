@@ -12,11 +12,12 @@ use std::{
 
 use authlayer::{
     AccountRecovery, Admin, AnonymousUsers, ApiKeys, Auth, AuthBuilder, AuthUser, CacheOptions,
-    ConnectedUser, CookieOptions, EmailCodes, EmailSignIn, ErrorKind, Factor, ForwardAuth, GitHub,
-    Introspection, OAuth2, Oidc, OpenApi, Pages, Passkeys, Password, PasswordReset, PgStore,
-    PgStoreOptions, ProtectedResource, RateLimits, RecoveryCodes, RequireUser, Rule, SameSite,
-    SealingKey, SecondFactors, ServiceTokens, SessionOptions, SqliteStore, Theme, TokenSink,
-    TokenTransports, Totp, User, UserId, UserStatus, UserStorage, UserTable, UserTableError,
+    ConnectedUser, CookieOptions, DeviceGrant, EmailCodes, EmailSignIn, ErrorKind, Factor,
+    ForwardAuth, GitHub, Introspection, OAuth2, Oidc, OpenApi, Pages, Passkeys, Password,
+    PasswordReset, PgStore, PgStoreOptions, ProtectedResource, RateLimits, RecoveryCodes,
+    RequireUser, Rule, SameSite, SealingKey, SecondFactors, ServiceTokens, SessionOptions,
+    SqliteStore, Theme, TokenSink, TokenTransports, Totp, User, UserId, UserStatus, UserStorage,
+    UserTable, UserTableError,
     clock::Clock,
     crypto::password::{Argon2Params, PasswordHashing, PasswordPolicy},
     flow::{
@@ -82,6 +83,7 @@ pub(crate) struct Config {
     pub(crate) oauth2: Vec<OAuth2Config>,
     pub(crate) introspection: Vec<IntrospectionConfig>,
     pub(crate) tokens: Option<TokensConfig>,
+    pub(crate) device_grant: Option<DeviceGrantConfig>,
     pub(crate) forward_auth: ForwardAuthConfig,
     pub(crate) protected_resource: Option<ResourceConfig>,
     pub(crate) redirect_allow: Vec<String>,
@@ -185,6 +187,20 @@ pub(crate) struct TokensConfig {
 pub(crate) struct ResourceConfig {
     resource: String,
     authorization_servers: Vec<String>,
+}
+
+/// The programs that may ask for a session.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct DeviceGrantConfig {
+    clients: Vec<ProgramConfig>,
+    /// The page of the application; by default that of the flow `Pages`.
+    verification_uri: Option<String>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct ProgramConfig {
+    id: String,
+    name: String,
 }
 
 #[derive(Clone, Deserialize)]
@@ -326,6 +342,7 @@ impl Default for Config {
             oauth2: Vec::new(),
             introspection: Vec::new(),
             tokens: None,
+            device_grant: None,
             forward_auth: ForwardAuthConfig::default(),
             protected_resource: None,
             redirect_allow: Vec::new(),
@@ -488,6 +505,8 @@ impl Testbed {
             .iter()
             .map(|own| own.audiences.iter().fold(ServiceTokens::new(), ServiceTokens::audience));
         let builder = service_tokens.fold(builder, AuthBuilder::flow);
+        let programs = config.device_grant.iter().map(|own| device_grant(&config, own));
+        let builder = programs.fold(builder, AuthBuilder::flow);
         let resource = config.protected_resource.iter().map(|own| {
             let servers = own.authorization_servers.iter();
             let flow = ProtectedResource::new(&own.resource);
@@ -766,6 +785,15 @@ fn reset(config: &Config) -> PasswordReset {
         true => flow,
         false => flow.change_page("/settings/password"),
     }
+}
+
+fn device_grant(config: &Config, own: &DeviceGrantConfig) -> DeviceGrant {
+    let clients = own.clients.iter();
+    let flow = clients.fold(DeviceGrant::new(), |flow, own| flow.client(&own.id, &own.name));
+    // Without cookies there are no pages.
+    let has_own = config.pages && !has_pages(config);
+    let page = has_own.then(|| format!("{}/device", config.origin));
+    page.iter().chain(&own.verification_uri).fold(flow, DeviceGrant::verification_uri)
 }
 
 /// Pages need cookies.

@@ -33,7 +33,7 @@ pub(super) fn well_known(registry: &mut Registry, service: &PagesService, origin
 pub(crate) fn router(core: &Arc<Core>, pages: &PagesService, routes: Router) -> Router {
     let site = PageSite::new(core, pages, routes);
     let hash = &pages.assets().hash;
-    let all: [(&str, &str, MethodRouter<PageSite>); 15] = [
+    let all: [(&str, &str, MethodRouter<PageSite>); 16] = [
         ("/sign-in", "/sign-in", get(forms::show_sign_in).post(forms::sign_in)),
         ("/sign-up", "/sign-up", get(forms::show_sign_up).post(forms::sign_up)),
         ("/email", "/email-sign-in", get(forms::show_email).post(forms::email)),
@@ -53,6 +53,11 @@ pub(crate) fn router(core: &Arc<Core>, pages: &PagesService, routes: Router) -> 
             "/cancel-recovery",
             "/account/recovery/cancel",
             get(forms::open_cancel_recovery).post(forms::cancel_recovery),
+        ),
+        (
+            "/device",
+            "/device-authorization/request",
+            get(forms::show_device).post(forms::decide_device),
         ),
         ("/step-up", "/account", get(forms::show_step_up).post(forms::step_up)),
         ("/security", "/account", get(forms::show_security)),

@@ -20,6 +20,7 @@ macro_rules! built_in {
 const BUILT_IN: &[(&str, &str)] = built_in![
     "api-key.html",
     "cancel-recovery.html",
+    "device.html",
     "email.html",
     "enrollment.html",
     "error.html",

@@ -39,9 +39,11 @@ struct Actor<'a> {
 }
 
 impl<'a> Claims<'a> {
-    /// Assembles the claims of a session. The client is the application, by its origin.
+    /// Assembles the claims of a session. The client is a program that the user approved, or else the
+    /// application, by its origin.
     pub(super) fn new(
         origin: &'a str,
+        program: Option<&'a str>,
         (user, session): (&'a User, &'a Session),
         audience: &'a str,
         now: Timestamp,
@@ -55,7 +57,7 @@ impl<'a> Claims<'a> {
             iat,
             jti: random::uuid_v7(now)?,
             sid: session.id.to_string(),
-            client_id: origin,
+            client_id: program.unwrap_or(origin),
             roles: &user.roles,
             scope: user.scopes.join(" "),
             auth_time: session.auth_time().as_second(),

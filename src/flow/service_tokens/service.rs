@@ -70,7 +70,8 @@ impl ServiceTokenService {
         }
         let own = (user.user(), user.session());
         let now = self.core.clock.now();
-        let claims = Claims::new(self.core.origins.first(), own, audience, now)?;
+        let program = self.core.program_of(own.1).await?;
+        let claims = Claims::new(self.core.origins.first(), program, own, audience, now)?;
         let token = self.keys.sign(&claims).await?;
         Ok(ServiceToken { token, expires_in: LIFETIME.unsigned_abs() })
     }

@@ -3,6 +3,7 @@
 /** Factors of flows of your own have other names. */
 export type Factor =
   | "password" | "email_code" | "email_link" | "passkey" | "security_key" | "totp" | "recovery_code" | "provider"
+  | "device_grant"
   | (string & {});
 
 export interface User {

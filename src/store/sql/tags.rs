@@ -11,10 +11,10 @@ pub(super) fn delete_sessions<DB: Db>(tags: &[SessionTag]) -> Option<(String, Ve
     Some((format!("DELETE FROM auth_sessions WHERE {tagged} RETURNING id"), args))
 }
 
-/// Deletes the pending sign-ins and sign-ups that have all of these tags. `None` without tags.
+/// Deletes the pending sign-ins, sign-ups and approvals of programs that have all of these tags. `None` without tags.
 pub(super) fn delete_challenges<DB: Db>(tags: &[SessionTag]) -> Option<(String, Vec<Arg>)> {
     let (tagged, args) = tagged::<DB>(tags, "auth_challenges", "data")?;
-    let kinds = "kind IN ('sign_in', 'sign_up', 'exchange')";
+    let kinds = "kind IN ('sign_in', 'sign_up', 'exchange', 'device_approval')";
     Some((format!("DELETE FROM auth_challenges WHERE {tagged} AND {kinds}"), args))
 }
 

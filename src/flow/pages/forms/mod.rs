@@ -1,12 +1,14 @@
 //! The handlers of the pages.
 
 mod account;
+mod device;
 mod links;
 mod security;
 mod sign_in;
 mod step_up;
 mod verify;
 
+pub(super) use device::{decide as decide_device, show as show_device};
 pub(super) use links::{
     cancel_recovery, forgot, open_cancel_recovery, open_reset, open_sign_in_link, open_undo, reset,
     show_forgot, sign_in_link, undo_email_change,

@@ -87,6 +87,16 @@ step-up-lead-short = تحقق مرة أخرى للمتابعة.
 step-up-email-button = أرسل لي رمزًا بالبريد
 step-up-again = سجّل الدخول مرة أخرى للمتابعة.
 security-link = الحساب والأمان
+device-title = ربط برنامج
+device-lead = أدخل الرمز الذي يعرضه البرنامج.
+device-unknown = هذا الرمز خاطئ أو انتهت صلاحيته. ابدأ من جديد في البرنامج.
+device-asks = يطلب { $program } استخدام حسابك.
+device-account = سجّلت الدخول باسم { $address }.
+device-from = جاء الطلب من { $address }.
+device-warning = لا توافق إلا إذا كنت قد شغّلت هذا البرنامج بنفسك للتو. سيتمكن حينها من فعل كل ما يمكنك فعله.
+device-approve-button = موافقة
+device-deny-button = رفض
+device-done = تم. يمكنك إغلاق هذه الصفحة والعودة إلى البرنامج.
 
 # يظهر مرة واحدة
 codes-title = رموز الاسترداد
@@ -364,6 +374,9 @@ mail-notice-identity-linked-after = { mail-not-you }
 mail-notice-new-device-subject = جهاز جديد سجّل الدخول
 mail-notice-new-device-before = استُخدم حسابك لتسجيل الدخول من جهاز لم يُستخدم عليه من قبل.
 mail-notice-new-device-after = { mail-not-you }
+mail-notice-program-signed-in-subject = سُجّل دخول برنامج
+mail-notice-program-signed-in-before = سمحت لبرنامج باستخدام حسابك.
+mail-notice-program-signed-in-after = { mail-not-you }
 mail-notice-account-deleted-subject = حُذف حسابك
 mail-notice-account-deleted-before = حُذف حسابك مع كل ما يخصه.
 mail-notice-account-deleted-after = إذا لم تكن أنت فاتصل بمشغّل هذه الخدمة.

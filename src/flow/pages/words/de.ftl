@@ -83,6 +83,16 @@ step-up-lead-short = Bestätigen Sie noch einmal, dass Sie es sind, um fortzufah
 step-up-email-button = Code per E-Mail senden
 step-up-again = Melden Sie sich noch einmal an, um fortzufahren.
 security-link = Konto und Sicherheit
+device-title = Programm verbinden
+device-lead = Geben Sie den Code ein, den das Programm anzeigt.
+device-unknown = Dieser Code ist falsch oder abgelaufen. Beginnen Sie im Programm von vorn.
+device-asks = { $program } möchte Ihr Konto verwenden.
+device-account = Sie sind als { $address } angemeldet.
+device-from = Die Anfrage kam von { $address }.
+device-warning = Stimmen Sie nur zu, wenn Sie dieses Programm gerade selbst gestartet haben. Es kann dann alles tun, was Sie tun können.
+device-approve-button = Zustimmen
+device-deny-button = Ablehnen
+device-done = Fertig. Sie können diese Seite schließen und zum Programm zurückkehren.
 
 # Einmal angezeigt
 codes-title = Ihre Wiederherstellungscodes
@@ -338,6 +348,9 @@ mail-notice-identity-linked-after = { mail-not-you }
 mail-notice-new-device-subject = Ein neues Gerät hat sich angemeldet
 mail-notice-new-device-before = Ihr Konto wurde zur Anmeldung auf einem Gerät verwendet, auf dem es vorher nicht verwendet wurde.
 mail-notice-new-device-after = { mail-not-you }
+mail-notice-program-signed-in-subject = Ein Programm wurde angemeldet
+mail-notice-program-signed-in-before = Sie haben einem Programm erlaubt, Ihr Konto zu verwenden.
+mail-notice-program-signed-in-after = { mail-not-you }
 mail-notice-account-deleted-subject = Ihr Konto wurde gelöscht
 mail-notice-account-deleted-before = Ihr Konto wurde mit allem gelöscht, was dazu gehörte.
 mail-notice-account-deleted-after = Wenn Sie das nicht waren, wenden Sie sich an den Betreiber dieses Dienstes.

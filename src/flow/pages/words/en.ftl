@@ -83,6 +83,16 @@ step-up-lead-short = Verify again to continue.
 step-up-email-button = Email me a code
 step-up-again = Sign in again to continue.
 security-link = Account and security
+device-title = Connect a program
+device-lead = Enter the code that the program shows.
+device-unknown = This code is wrong or has expired. Start again in the program.
+device-asks = { $program } asks to use your account.
+device-account = You are signed in as { $address }.
+device-from = The request came from { $address }.
+device-warning = Approve only if you have just started this program yourself. It can then do everything that you can do.
+device-approve-button = Approve
+device-deny-button = Deny
+device-done = Done. You can close this page and return to the program.
 
 # Shown once
 codes-title = Your recovery codes
@@ -338,6 +348,9 @@ mail-notice-identity-linked-after = { mail-not-you }
 mail-notice-new-device-subject = A new device signed in
 mail-notice-new-device-before = Your account was used to sign in from a device that it was not used on before.
 mail-notice-new-device-after = { mail-not-you }
+mail-notice-program-signed-in-subject = A program was signed in
+mail-notice-program-signed-in-before = You allowed a program to use your account.
+mail-notice-program-signed-in-after = { mail-not-you }
 mail-notice-account-deleted-subject = Your account was deleted
 mail-notice-account-deleted-before = Your account was deleted with everything that belonged to it.
 mail-notice-account-deleted-after = If this was not you, contact the operator of this service.

@@ -83,6 +83,16 @@ step-up-lead-short = Verifique su identidad para continuar.
 step-up-email-button = Recibir un código por correo
 step-up-again = Inicie sesión de nuevo para continuar.
 security-link = Cuenta y seguridad
+device-title = Conectar un programa
+device-lead = Introduzca el código que muestra el programa.
+device-unknown = Este código es incorrecto o ha caducado. Empiece de nuevo en el programa.
+device-asks = { $program } solicita usar su cuenta.
+device-account = Ha iniciado sesión como { $address }.
+device-from = La solicitud procede de { $address }.
+device-warning = Acepte solo si acaba de iniciar este programa usted mismo. Entonces podrá hacer todo lo que usted puede hacer.
+device-approve-button = Aceptar
+device-deny-button = Rechazar
+device-done = Listo. Puede cerrar esta página y volver al programa.
 
 # Se muestra una vez
 codes-title = Sus códigos de recuperación
@@ -338,6 +348,9 @@ mail-notice-identity-linked-after = { mail-not-you }
 mail-notice-new-device-subject = Un dispositivo nuevo inició sesión
 mail-notice-new-device-before = Se usó su cuenta para iniciar sesión en un dispositivo en el que no se había usado antes.
 mail-notice-new-device-after = { mail-not-you }
+mail-notice-program-signed-in-subject = Un programa inició sesión
+mail-notice-program-signed-in-before = Usted permitió que un programa use su cuenta.
+mail-notice-program-signed-in-after = { mail-not-you }
 mail-notice-account-deleted-subject = Se eliminó su cuenta
 mail-notice-account-deleted-before = Se eliminó su cuenta con todo lo que le pertenecía.
 mail-notice-account-deleted-after = Si no fue usted, póngase en contacto con el operador de este servicio.

@@ -83,6 +83,16 @@ step-up-lead-short = Confirmez votre identité pour continuer.
 step-up-email-button = Recevoir un code par e-mail
 step-up-again = Connectez-vous à nouveau pour continuer.
 security-link = Compte et sécurité
+device-title = Connecter un programme
+device-lead = Saisissez le code affiché par le programme.
+device-unknown = Ce code est incorrect ou a expiré. Recommencez dans le programme.
+device-asks = { $program } demande à utiliser votre compte.
+device-account = Vous êtes connecté en tant que { $address }.
+device-from = La demande vient de { $address }.
+device-warning = N’acceptez que si vous venez de lancer ce programme vous-même. Il pourra alors faire tout ce que vous pouvez faire.
+device-approve-button = Accepter
+device-deny-button = Refuser
+device-done = C’est fait. Vous pouvez fermer cette page et revenir au programme.
 
 # Affiché une seule fois
 codes-title = Vos codes de récupération
@@ -338,6 +348,9 @@ mail-notice-identity-linked-after = { mail-not-you }
 mail-notice-new-device-subject = Un nouvel appareil s’est connecté
 mail-notice-new-device-before = Votre compte a été utilisé pour se connecter depuis un appareil sur lequel il n’avait pas encore été utilisé.
 mail-notice-new-device-after = { mail-not-you }
+mail-notice-program-signed-in-subject = Un programme a été connecté
+mail-notice-program-signed-in-before = Vous avez autorisé un programme à utiliser votre compte.
+mail-notice-program-signed-in-after = { mail-not-you }
 mail-notice-account-deleted-subject = Votre compte a été supprimé
 mail-notice-account-deleted-before = Votre compte a été supprimé avec tout ce qui lui appartenait.
 mail-notice-account-deleted-after = Si ce n’était pas vous, contactez l’exploitant de ce service.

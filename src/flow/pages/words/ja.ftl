@@ -83,6 +83,16 @@ step-up-lead-short = 続けるにはもう一度確認してください。
 step-up-email-button = コードをメールで受け取る
 step-up-again = 続けるにはもう一度サインインしてください。
 security-link = アカウントとセキュリティ
+device-title = プログラムを接続
+device-lead = プログラムに表示されているコードを入力してください。
+device-unknown = コードが正しくないか、有効期限が切れています。プログラムでもう一度やり直してください。
+device-asks = { $program } がアカウントの使用を求めています。
+device-account = { $address } としてサインインしています。
+device-from = { $address } からの要求です。
+device-warning = このプログラムをたった今ご自身で開始した場合にのみ許可してください。許可すると、あなたができることをすべて行えるようになります。
+device-approve-button = 許可する
+device-deny-button = 拒否する
+device-done = 完了しました。このページを閉じてプログラムに戻ってください。
 
 # 一度だけ表示
 codes-title = リカバリーコード
@@ -317,6 +327,9 @@ mail-notice-identity-linked-after = { mail-not-you }
 mail-notice-new-device-subject = 新しい端末からのサインイン
 mail-notice-new-device-before = これまで使われていなかった端末から、アカウントへのサインインがありました。
 mail-notice-new-device-after = { mail-not-you }
+mail-notice-program-signed-in-subject = プログラムがサインインしました
+mail-notice-program-signed-in-before = プログラムにアカウントの使用を許可しました。
+mail-notice-program-signed-in-after = { mail-not-you }
 mail-notice-account-deleted-subject = アカウントが削除されました
 mail-notice-account-deleted-before = アカウントと、それに属するすべてが削除されました。
 mail-notice-account-deleted-after = 心当たりがない場合は、このサービスの運営者にご連絡ください。

@@ -1,0 +1,90 @@
+// The device authorization grant with oauth4webapi, and its page in a browser.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+
+import * as oauth from "oauth4webapi";
+
+import { launch, stop, testbed } from "./support.mjs";
+
+const CLIENT = { client_id: "cli" };
+const OPTIONS = { [oauth.allowInsecureRequests]: true };
+
+let browser;
+before(async () => {
+  browser = await launch();
+});
+after(() => browser?.close());
+
+async function advance(origin, seconds) {
+  const headers = { "content-type": "application/json" };
+  const body = JSON.stringify({ advance_ms: seconds * 1000 });
+  assert.equal((await fetch(`${origin}/testbed/clock`, { method: "POST", headers, body })).status, 200);
+}
+
+/** Discovers the server, and begins a request of the program. */
+async function begin(origin) {
+  const issuer = new URL(origin);
+  const found = await oauth.discoveryRequest(issuer, { ...OPTIONS, algorithm: "oauth2" });
+  const server = await oauth.processDiscoveryResponse(issuer, found);
+  const asked = await oauth.deviceAuthorizationRequest(server, CLIENT, oauth.None(), {}, OPTIONS);
+  const device = await oauth.processDeviceAuthorizationResponse(server, CLIENT, asked);
+  const poll = async () => {
+    const code = device.device_code;
+    const answer = await oauth.deviceCodeGrantRequest(server, CLIENT, oauth.None(), code, OPTIONS);
+    return oauth.processDeviceCodeResponse(server, CLIENT, answer);
+  };
+  return { server, device, poll };
+}
+
+const fails = (code) => (error) => error instanceof oauth.ResponseBodyError && error.error === code;
+
+test("a program signs in through the page of the user", async () => {
+  const clients = [{ id: "cli", name: "Notes for the command line" }];
+  const { origin, server: process } = await testbed({ pages: true, device_grant: { clients } });
+  const context = await browser.newContext({ javaScriptEnabled: false });
+  try {
+    const { server, device, poll } = await begin(origin);
+    await assert.rejects(poll, fails("authorization_pending"));
+    await assert.rejects(poll, fails("slow_down"));
+
+    const page = await context.newPage();
+    await page.goto(`${origin}/account/sign-up`);
+    await page.getByLabel("Email address").fill("ada@example.com");
+    await page.getByLabel("Password", { exact: true }).fill("zq8 xw2v plum");
+    await page.getByRole("button", { name: "Create account" }).click();
+    await page.goto(device.verification_uri_complete);
+    assert.equal(await page.getByLabel("Code").inputValue(), device.user_code);
+    await page.getByRole("button", { name: "Continue" }).click();
+    await page.getByText("Notes for the command line asks to use your account.").waitFor();
+    await page.getByRole("button", { name: "Approve" }).click();
+    await page.waitForURL(`${origin}/account/device?done=1`);
+
+    await advance(origin, 10);
+    const tokens = await poll();
+    assert.equal(tokens.token_type, "bearer");
+    const headers = { authorization: `Bearer ${tokens.access_token}` };
+    const me = await (await fetch(`${origin}/me`, { headers })).json();
+    assert.equal(me.email, "ada@example.com");
+    await assert.rejects(poll, fails("invalid_grant"));
+
+    const refresh = async (token) => {
+      const answer = await oauth.refreshTokenGrantRequest(server, CLIENT, oauth.None(), token, OPTIONS);
+      return oauth.processRefreshTokenResponse(server, CLIENT, answer);
+    };
+    const next = await refresh(tokens.refresh_token);
+    assert.notEqual(next.refresh_token, tokens.refresh_token);
+    await assert.rejects(() => refresh("art_x"), fails("invalid_grant"));
+
+    const denied = await begin(origin);
+    await page.goto(denied.device.verification_uri);
+    await page.getByLabel("Code").fill(denied.device.user_code.toLowerCase());
+    await page.getByRole("button", { name: "Continue" }).click();
+    await page.getByRole("button", { name: "Deny" }).click();
+    await page.waitForURL(`${origin}/account/device?done=1`);
+    await assert.rejects(denied.poll, fails("access_denied"));
+  } finally {
+    await context.close();
+    await stop(process);
+  }
+});
