@@ -46,5 +46,8 @@ pub use passkeys::PasskeyService;
 pub use password::PasswordService;
 
 #[cfg(feature = "oauth")]
-pub use crate::provider::{ProviderError, ProviderLogout, ProviderProfile, ProviderRequest};
+pub use crate::provider::{
+    EventFormat, EventRejection, ProviderError, ProviderEvent, ProviderEvents, ProviderLogout,
+    ProviderProfile, ProviderRequest,
+};
 pub use crate::registry::Flow;

@@ -1,12 +1,15 @@
 //! Identity providers: the trait, its values, and the providers of an application.
 
 mod erased;
+mod events;
 mod params;
 mod port;
 mod profile;
 mod registered;
 mod request;
 
+#[cfg(feature = "oauth")]
+pub use events::{EventFormat, EventRejection, ProviderEvent, ProviderEvents};
 #[cfg(feature = "oauth")]
 pub(crate) use params::{AllowedParams, OWN_PARAMS, RequestedParams};
 #[cfg(feature = "oauth")]

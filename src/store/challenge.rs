@@ -65,6 +65,10 @@ pub enum ChallengeKind {
     /// An account recovery. Its handle is the link that stops it, `tries` is the rank of the
     /// strength that it waives, and `code` is set once the user was notified that it is available.
     Recovery,
+    /// A processed Security Event Token of a provider.
+    SecurityEvent,
+    /// An identity that its provider barred. It is not deleted with a user.
+    BarredIdentity,
     /// A kind that a flow outside this crate registered.
     Custom(&'static str),
     /// A kind that no flow of this process registered, or only a newer version knows. Its secret is
@@ -73,7 +77,7 @@ pub enum ChallengeKind {
 }
 
 impl ChallengeKind {
-    const ALL: [Self; 24] = [
+    const ALL: [Self; 26] = [
         Self::SignUp,
         Self::SignIn,
         Self::PasswordChange,
@@ -98,6 +102,8 @@ impl ChallengeKind {
         Self::CodeLink,
         Self::RecoveryRequest,
         Self::Recovery,
+        Self::SecurityEvent,
+        Self::BarredIdentity,
     ];
 
     /// Returns the name of the kind in storage.
@@ -127,6 +133,8 @@ impl ChallengeKind {
             Self::CodeLink => "code_link",
             Self::RecoveryRequest => "recovery_request",
             Self::Recovery => "recovery",
+            Self::SecurityEvent => "security_event",
+            Self::BarredIdentity => "barred_identity",
             Self::Custom(name) => name,
             Self::Other => "other",
         }
