@@ -612,7 +612,7 @@ with_providers! {
     }
 
     async fn unlinking_does_not_lift_a_bar(
-        world: &World, { "fake.events": true, "link_verified_email": true, "auto_link_verified_email": true }
+        world: &World, { "fake.events": true, "auto_link_verified_email": true }
     ) {
         let (jane, _) = linked(world).await;
         report(world, &hijacked(), &json!({})).await;

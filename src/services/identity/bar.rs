@@ -26,7 +26,7 @@ use crate::{
 const LIFETIME: Duration = Duration::from_secs(100 * 366 * 24 * 3600);
 const MAX_ATTEMPTS: u32 = 16;
 
-/// What is known about an identity from the events of its provider.
+/// The events of its provider that concern an identity.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct State {
     /// The time at which the provider issued the latest event that bars the identity.

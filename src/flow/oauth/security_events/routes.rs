@@ -3,12 +3,12 @@
 use axum::extract::State;
 use http::StatusCode;
 
+use super::EventFormat;
 use crate::{
     contract::{ErrorBody, ErrorForm, Operation, Route, Success},
     error::AuthError,
     flow::oauth::OAuthService,
     http::security_event::{DeliveredToken, DeliveryFailure},
-    provider::EventFormat,
     registry::Registry,
 };
 
