@@ -101,7 +101,7 @@ fn of_code(body: ErrorBody, status: u16, codes: &[&str]) -> Response {
     let mut example = json!({ body.code: codes.first() });
     if body.is_described {
         schema = schema.property("description", text()).required("description");
-        example["description"] = json!("The request is malformed");
+        example = json!({ body.code: codes.first(), "description": "The request is malformed." });
     }
     let content = ContentBuilder::new().schema(Some(schema)).example(Some(example));
     let response =

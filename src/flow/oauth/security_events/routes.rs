@@ -14,10 +14,10 @@ use crate::{
 
 /// The provider is no browser: the signature of the token authenticates it.
 pub(in crate::flow::oauth) fn register(registry: &mut Registry, service: &OAuthService) {
-    let path = format!("/oauth/{}/events", service.id());
+    let path = |rest: &str| format!("/oauth/{}/{rest}", service.id());
     let route: Route<_> = RECEIVE.to(receive);
     let route = route.with_parameter("provider", service.id()).tagged("oauth");
-    registry.own_routes_from_elsewhere(service, [(&path, route)]);
+    registry.own_routes_from_elsewhere(service, [(&path("events"), route)]);
 }
 
 const FORM: ErrorBody = ErrorBody {
