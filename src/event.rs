@@ -197,6 +197,12 @@ kinds! {
     DeviceGrantDecided = "device_grant_decided";
     /// A provider ended the sessions that were created by it; `detail.reason` is `back_channel`.
     ProviderSignedOut = "provider_signed_out";
+    /// A provider reported an event that ended the sessions of an identity; `detail.provider` is its id,
+    /// and `detail.kind` the URI of the event. See
+    /// [`Oidc::security_events`](crate::Oidc::security_events).
+    ProviderAlarm = "provider_alarm";
+    /// A provider verified that its security events arrive; `detail.provider` is its id.
+    ProviderEventsVerified = "provider_events_verified";
     /// A route extracted no user, has no guard, and is not declared public; `detail.route` is its
     /// path. See [`AuthLayer::require_decision`](crate::AuthLayer::require_decision).
     UndecidedRoute = "undecided_route";

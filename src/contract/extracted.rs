@@ -38,6 +38,8 @@ pub(crate) struct RequestBody {
     pub(crate) is_required: bool,
     /// Whether members that are not listed are ignored, and not rejected.
     pub(crate) admits_others: bool,
+    /// The content type of a text that the body can be instead.
+    pub(crate) or_text: Option<&'static str>,
 }
 
 /// The content type of a body.

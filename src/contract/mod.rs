@@ -22,6 +22,8 @@ pub(crate) use described::Described;
 pub(crate) use document::{Credentials, document};
 pub(crate) use extracted::{Access, BodyKind, Extract, Extracted, Handled, RequestBody};
 pub(crate) use operation::Operation;
+#[cfg(feature = "oauth")]
+pub(crate) use operation::{ErrorBody, ErrorForm};
 pub(crate) use route::Route;
 pub(crate) use schema::{Member, Schema};
 pub(crate) use success::Success;

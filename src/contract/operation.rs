@@ -44,11 +44,25 @@ pub(crate) enum Credential {
 pub(crate) enum ErrorForm {
     /// Problem documents (RFC 9457).
     Problem,
-    /// Errors of OAuth (RFC 6749 §5.2): the codes of each status.
-    OAuth(&'static [(u16, &'static [&'static str])]),
+    /// Objects with a code: their form, and the codes of each status.
+    Codes(ErrorBody, &'static [(u16, &'static [&'static str])]),
     /// A status with the code in `X-Auth-Error`, except 404.
     Header,
 }
+
+/// The form of an error with a code.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ErrorBody {
+    pub(crate) about: &'static str,
+    /// The name of the member with the code.
+    pub(crate) code: &'static str,
+    /// Whether there is a description.
+    pub(crate) is_described: bool,
+}
+
+/// Errors of OAuth (RFC 6749 §5.2).
+const OAUTH: ErrorBody =
+    ErrorBody { about: "An error of OAuth (RFC 6749 §5.2).", code: "error", is_described: false };
 
 impl Operation {
     pub(crate) const fn get(id: &'static str, summary: &'static str) -> Self {
@@ -130,7 +144,7 @@ impl Operation {
         self,
         errors: &'static [(u16, &'static [&'static str])],
     ) -> Self {
-        Self { errors: ErrorForm::OAuth(errors), ..self }
+        Self { errors: ErrorForm::Codes(OAUTH, errors), ..self }
     }
 
     /// Sets that errors have no body, and their code in a header.

@@ -44,6 +44,10 @@ impl Domain {
     pub const LOGOUT_HINT: Self = Self("logout hint");
     /// The approval of a device code.
     pub(crate) const APPROVAL: Self = Self("device approval");
+    /// The id of a Security Event Token.
+    pub(crate) const SECURITY_EVENT: Self = Self("security event");
+    /// The lookup key of a barred identity.
+    pub(crate) const BARRED_IDENTITY: Self = Self("barred identity");
     /// A handle that people type.
     pub(crate) const TYPED: Self = Self("typed handle");
     /// A name that a flow stores once.

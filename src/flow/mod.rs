@@ -50,6 +50,7 @@ pub use password::PasswordService;
 
 #[cfg(feature = "oauth")]
 pub use crate::provider::{
-    LinkedIdentity, ProviderError, ProviderLogout, ProviderProfile, ProviderRequest, ProviderTokens,
+    EventFormat, EventRejection, LinkedIdentity, ProviderError, ProviderEvent, ProviderEvents,
+    ProviderLogout, ProviderProfile, ProviderRequest, ProviderTokens,
 };
 pub use crate::registry::Flow;

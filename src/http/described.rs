@@ -121,8 +121,13 @@ impl Extract for Parts {
 }
 
 /// The operation names the members of a form.
-const FORM: RequestBody =
-    RequestBody { kind: BodyKind::Form, members: &[], is_required: true, admits_others: true };
+const FORM: RequestBody = RequestBody {
+    kind: BodyKind::Form,
+    members: &[],
+    is_required: true,
+    admits_others: true,
+    or_text: None,
+};
 
 impl Extract for Form {
     fn add(extracted: &mut Extracted) {
@@ -148,5 +153,6 @@ fn json_of<T: FromMembers>() -> RequestBody {
         members: T::MEMBERS,
         is_required: T::NEEDS_BODY,
         admits_others: T::IGNORES_OTHERS,
+        or_text: None,
     }
 }

@@ -48,6 +48,8 @@ pub(crate) mod reply;
 pub(crate) mod request;
 mod respond;
 pub(crate) mod router;
+#[cfg(feature = "oauth")]
+pub(crate) mod security_event;
 mod service;
 mod signed;
 mod span;

@@ -135,6 +135,13 @@ pub fn english(kind: MessageKind) -> MessageText {
         MessageKind::ProgramSignedIn => {
             ("A program was signed in", "You allowed a program to use your account.", NOT_YOU)
         }
+        MessageKind::ProviderAlarm => (
+            "A provider reported a problem with your account there",
+            "A provider reported that your account there was changed, closed, or used by another \
+            person. The devices that it signed in here were signed out.",
+            "This message lists your passkeys, authenticators, linked accounts and keys here. If \
+            you do not recognize one, remove it and set a new password at once.",
+        ),
         MessageKind::NewDevice => (
             "A new device signed in",
             "Your account was used to sign in from a device that it was not used on before.",

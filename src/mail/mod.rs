@@ -123,6 +123,8 @@ kinds! {
     DeviceForgotten = "notice_device_forgotten";
     /// An identity at a provider was linked.
     IdentityLinked = "notice_identity_linked";
+    /// A provider reported a problem with the account of an identity, and sessions were ended.
+    ProviderAlarm = "notice_provider_alarm";
     /// The user signed in from a new device.
     NewDevice = "notice_new_device";
     /// The account was deleted.

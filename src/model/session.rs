@@ -109,6 +109,10 @@ pub struct IdpSession {
     pub subject: String,
     /// The id of the session at the provider (`sid`), if the provider reports it.
     pub session: Option<String>,
+    /// The issuer of the subject, if it is not that of the provider, which has one per tenant. It
+    /// is known when a session begins, and not stored with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issuer: Option<String>,
 }
 
 /// The administrator who acts as the user of a session. It serializes as an object with the `id`.

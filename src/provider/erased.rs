@@ -3,6 +3,7 @@
 use std::{future::Future, pin::Pin};
 
 use super::{
+    events::{EventFormat, ProviderEvents},
     port::{Provider, ProviderError, ProviderLogout},
     profile::ProviderProfile,
     request::ProviderRequest,
@@ -38,6 +39,12 @@ pub(super) trait AnyProvider: Send + Sync {
     ) -> Boxed<'a, Option<String>>;
     fn revoke_token<'a>(&'a self, refresh_token: &'a str) -> Boxed<'a, bool>;
     fn verify_logout_token<'a>(&'a self, token: &'a str) -> Boxed<'a, Option<ProviderLogout>>;
+    fn receives_security_events(&self) -> bool;
+    fn verify_security_events<'a>(
+        &'a self,
+        token: &'a str,
+        format: EventFormat,
+    ) -> Boxed<'a, Option<ProviderEvents>>;
 }
 
 impl<P: Provider> AnyProvider for P {
@@ -107,5 +114,17 @@ impl<P: Provider> AnyProvider for P {
 
     fn verify_logout_token<'a>(&'a self, token: &'a str) -> Boxed<'a, Option<ProviderLogout>> {
         Box::pin(Provider::verify_logout_token(self, token))
+    }
+
+    fn receives_security_events(&self) -> bool {
+        Provider::receives_security_events(self)
+    }
+
+    fn verify_security_events<'a>(
+        &'a self,
+        token: &'a str,
+        format: EventFormat,
+    ) -> Boxed<'a, Option<ProviderEvents>> {
+        Box::pin(Provider::verify_security_events(self, token, format))
     }
 }

@@ -1,6 +1,7 @@
 //! Identity providers: the trait, its values, and the providers of an application.
 
 mod erased;
+mod events;
 mod params;
 mod port;
 mod profile;
@@ -8,6 +9,8 @@ mod registered;
 mod request;
 mod sink;
 
+#[cfg(feature = "oauth")]
+pub use events::{EventFormat, EventRejection, ProviderEvent, ProviderEvents};
 #[cfg(feature = "oauth")]
 pub(crate) use params::{AllowedParams, OWN_PARAMS, RequestedParams};
 #[cfg(feature = "oauth")]

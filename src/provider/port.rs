@@ -4,7 +4,11 @@ use std::{error::Error as StdError, future::Future};
 
 use jiff::Timestamp;
 
-use super::{profile::ProviderProfile, request::ProviderRequest};
+use super::{
+    events::{EventFormat, EventRejection, ProviderEvents},
+    profile::ProviderProfile,
+    request::ProviderRequest,
+};
 use crate::error::{AuthError, ErrorKind};
 
 /// An OAuth 2.0 provider, registered as `.flow(OAuth::new(provider))`.
@@ -198,6 +202,26 @@ pub trait Provider: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Option<ProviderLogout>, ProviderError>> + Send {
         async { Ok(None) }
     }
+
+    /// Returns `true` if the provider sends security events (RFC 8935); by default `false`, and the
+    /// route for them does not exist.
+    fn receives_security_events(&self) -> bool {
+        false
+    }
+
+    /// Verifies a Security Event Token (RFC 8417): its signature, type, issuer, audience and age.
+    /// Returns `None` if the provider has none, which is the default.
+    ///
+    /// # Errors
+    ///
+    /// [`ProviderError::rejected_events`] if the token is not valid.
+    fn verify_security_events(
+        &self,
+        token: &str,
+        format: EventFormat,
+    ) -> impl Future<Output = Result<Option<ProviderEvents>, ProviderError>> + Send {
+        async { Ok(None) }
+    }
 }
 
 /// A failure of a provider. Every error converts into it. The cause is logged, and the response is
@@ -238,6 +262,25 @@ impl ProviderError {
         Self(AuthError::new(ErrorKind::InvalidIdToken).with_source(cause))
     }
 
+    /// Reports that a Security Event Token is invalid.
+    ///
+    /// ```
+    /// use authlayer::flow::{EventRejection, ProviderError};
+    ///
+    /// fn another_issuer() -> ProviderError {
+    ///     ProviderError::rejected_events(EventRejection::InvalidIssuer, "iss is another provider")
+    /// }
+    /// # drop(another_issuer());
+    /// ```
+    pub fn rejected_events(
+        rejection: EventRejection,
+        cause: impl Into<Box<dyn StdError + Send + Sync>>,
+    ) -> Self {
+        let error = AuthError::new(ErrorKind::InvalidRequest).with_source(cause);
+        let error = error.with_detail(rejection.description());
+        Self(error.with_extension("err", rejection.code()))
+    }
+
     pub(crate) fn into_auth_error(self) -> AuthError {
         self.0
     }
@@ -264,18 +307,36 @@ pub struct ProviderLogout {
     pub(crate) id: String,
     pub(crate) subject: Option<String>,
     pub(crate) session: Option<String>,
+    /// The issuer of both, if it is not that of the provider.
+    pub(crate) issuer: Option<String>,
     pub(crate) expires_at: Timestamp,
 }
 
 impl ProviderLogout {
     /// Creates the value from the id of the token (`jti`), which is accepted once until this time.
     pub fn new(id: impl Into<String>, expires_at: Timestamp) -> Self {
-        Self { id: id.into(), subject: None, session: None, expires_at }
+        Self { id: id.into(), subject: None, session: None, issuer: None, expires_at }
     }
 
     /// Sets the subject: all sessions that it began end.
     pub fn subject(mut self, subject: impl Into<String>) -> Self {
         self.subject = Some(subject.into());
+        self
+    }
+
+    /// Sets the issuer of the token, for a provider with one issuer per tenant; by default it is
+    /// [`Provider::issuer`](crate::Provider::issuer). Sessions of other issuers do not end.
+    ///
+    /// ```
+    /// use authlayer::{flow::ProviderLogout, jiff::Timestamp};
+    ///
+    /// fn ended(id: &str, tenant: &str, subject: &str, expires_at: Timestamp) -> ProviderLogout {
+    ///     let issuer = format!("https://id.example.com/{tenant}");
+    ///     ProviderLogout::new(id, expires_at).issuer(issuer).subject(subject)
+    /// }
+    /// ```
+    pub fn issuer(mut self, issuer: impl Into<String>) -> Self {
+        self.issuer = Some(issuer.into());
         self
     }
 

@@ -11,6 +11,7 @@ use tokio::time::timeout;
 
 use super::{
     erased::AnyProvider,
+    events::{EventFormat, ProviderEvents},
     params::AllowedParams,
     port::{Provider, ProviderError, ProviderLogout},
     profile::ProviderProfile,
@@ -176,6 +177,10 @@ impl RegisteredProvider {
         self.provider.uses_form_post()
     }
 
+    pub(crate) fn receives_security_events(&self) -> bool {
+        self.provider.receives_security_events()
+    }
+
     pub(crate) fn accepts_id_tokens(&self) -> bool {
         self.rules.sign_in && self.provider.accepts_id_tokens()
     }
@@ -208,12 +213,27 @@ impl RegisteredProvider {
         within(self.provider.verify_logout_token(token)).await
     }
 
+    /// Verifies a Security Event Token. Returns `None` if the provider sends none.
+    pub(crate) async fn verify_security_events(
+        &self,
+        token: &str,
+        format: EventFormat,
+    ) -> Result<Option<ProviderEvents>, AuthError> {
+        within(self.provider.verify_security_events(token, format)).await
+    }
+
+    /// Returns the issuer of a subject, if it is not that of the provider.
+    pub(crate) fn other_issuer<'a>(&self, issuer: Option<&'a str>) -> Option<&'a str> {
+        issuer.filter(|issuer| *issuer != self.issuer())
+    }
+
     /// Returns the session of a profile at this provider.
     pub(crate) fn upstream(&self, profile: &ProviderProfile) -> IdpSession {
         IdpSession {
             provider: self.id().to_owned(),
             subject: profile.subject.clone(),
             session: profile.session.clone(),
+            issuer: self.other_issuer(profile.issuer.as_deref()).map(ToOwned::to_owned),
         }
     }
 }

@@ -238,7 +238,10 @@ impl Core {
     }
 
     /// Returns the credentials and keys of a user with the time each was added.
-    async fn remaining(&self, user: &UserId) -> Result<Vec<(MailObject, Timestamp)>, AuthError> {
+    pub(super) async fn remaining(
+        &self,
+        user: &UserId,
+    ) -> Result<Vec<(MailObject, Timestamp)>, AuthError> {
         let named = |kind, data: &Value| {
             let text = |name| data.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
             match kind {

@@ -9,7 +9,7 @@ use crate::{
     model::{AvailableFactors, Factor, Session, Transport, User},
     services::{Account, Authority, Core, FactorUse, FreshUser},
     session::{AuthUser, AuthenticatedSession},
-    store::CredentialKind,
+    store::{Credential, CredentialKind},
 };
 
 impl AuthUser {
@@ -60,19 +60,17 @@ impl Core {
         let is_cookie = session.transport == Transport::Cookie;
         let has_password =
             self.passwords().is_ok() && self.has_password(user, &credentials).await?;
-        let of_credentials = credentials.iter().filter_map(|own| match own.kind {
-            CredentialKind::Identity => {
-                let provider = own.data.get("provider").and_then(Value::as_str)?;
-                let is_timed = is_cookie && self.providers.prove_time_at_sign_in(provider);
-                is_timed.then_some(Factor::Provider)
-            }
-            _ => None,
-        });
+        let has_provider = is_cookie && self.has_timed_provider(&credentials).await?;
         let has_mailbox =
             self.outbox.is_some() && self.codes().is_some() && user.verified_email().is_some();
-        let others =
-            [has_password.then_some(Factor::Password), has_mailbox.then_some(Factor::EmailCode)];
-        let own: AvailableFactors = of_credentials.chain(others.into_iter().flatten()).collect();
+        let own: AvailableFactors = [
+            has_password.then_some(Factor::Password),
+            has_provider.then_some(Factor::Provider),
+            has_mailbox.then_some(Factor::EmailCode),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
         let account = Account::new(user.clone(), credentials);
         let for_step_up = FactorUse::StepUp { session };
         let offered =
@@ -80,6 +78,22 @@ impl Core {
         let all = offered.fold(own, |all, factor| all.with(factor.factor(), factor.strength()));
         let missing = self.unverifiable(&account).into_iter().map(|own| own.strength).max();
         Ok(all.at_least(missing))
+    }
+
+    /// Returns whether a user has an identity whose provider states the time of every sign-in, and
+    /// has not barred it.
+    async fn has_timed_provider(&self, credentials: &[Credential]) -> Result<bool, AuthError> {
+        let is_timed = |own: &&Credential| {
+            let provider = own.data.get("provider").and_then(Value::as_str);
+            own.kind == CredentialKind::Identity
+                && provider.is_some_and(|own| self.providers.prove_time_at_sign_in(own))
+        };
+        for own in credentials.iter().filter(is_timed) {
+            if !self.is_barred(own).await? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Returns the user of a verified session.

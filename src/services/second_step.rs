@@ -161,6 +161,7 @@ impl Core {
             tags,
             ..NewSession::new(proofs.clone(), delivery, client)
         };
+        let from = beginning.upstream.clone();
         let begun = self.begin_claiming(&user.id, beginning, &complete).await?;
         let (user, issued) = begun.done().map_err(|applied| match (&applied, is_use) {
             (Applied::Unmet(Unmet::Taken), _) if adding.is_some() => TAKEN.into(),
@@ -178,7 +179,11 @@ impl Core {
         }
         self.note_device(&user, &issued.session, true);
         self.end_recoveries_by(&issued.session);
-        Ok(Outcome::complete(user, issued))
+        let checked = self.unless_barred(from.as_ref(), Outcome::complete(user, issued)).await;
+        checked.map_err(|error| match error.kind() {
+            ErrorKind::AccountDisabled => ErrorKind::ChallengeExpired.into(),
+            _ => error,
+        })
     }
 }
 

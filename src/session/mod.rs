@@ -254,7 +254,7 @@ impl Sessions {
     /// Use it after an incident: after a restore from a backup or an asynchronous failover, when
     /// the latest sign-outs, password changes and used links may be lost, or when tokens may have
     /// leaked. It deletes 1,000 rows at a time and logs its progress. Passwords, passkeys, linked
-    /// identities, API keys and the status of users remain.
+    /// identities, API keys, the status of users and identities that providers barred remain.
     ///
     /// # Errors
     ///

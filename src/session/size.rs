@@ -8,7 +8,8 @@ use crate::model::{FactorProof, Session, User};
 pub(super) fn of_session(session: &Session) -> usize {
     let client = [&session.client.ip, &session.client.user_agent];
     let upstream = session.upstream.as_ref().map_or(0, |from| {
-        from.provider.len() + from.subject.len() + from.session.as_ref().map_or(0, String::len)
+        let optional = [&from.session, &from.issuer].into_iter().flatten();
+        from.provider.len() + from.subject.len() + optional.map(String::len).sum::<usize>()
     });
     let factors = session.factors.capacity() * size_of::<FactorProof>();
     client.into_iter().flatten().map(String::len).sum::<usize>()

@@ -71,6 +71,10 @@ pub enum ChallengeKind {
     UserCode,
     /// An approved request, until the program gets its session.
     DeviceApproval,
+    /// A processed Security Event Token of a provider.
+    SecurityEvent,
+    /// An identity that its provider barred. It is not deleted with a user.
+    BarredIdentity,
     /// A kind that a flow outside this crate registered.
     Custom(&'static str),
     /// A kind that no flow of this process registered, or only a newer version knows. Its secret is
@@ -79,7 +83,7 @@ pub enum ChallengeKind {
 }
 
 impl ChallengeKind {
-    const ALL: [Self; 27] = [
+    const ALL: [Self; 29] = [
         Self::SignUp,
         Self::SignIn,
         Self::PasswordChange,
@@ -107,6 +111,8 @@ impl ChallengeKind {
         Self::DeviceCode,
         Self::UserCode,
         Self::DeviceApproval,
+        Self::SecurityEvent,
+        Self::BarredIdentity,
     ];
 
     /// Returns the name of the kind in storage.
@@ -139,6 +145,8 @@ impl ChallengeKind {
             Self::DeviceCode => "device_code",
             Self::UserCode => "user_code",
             Self::DeviceApproval => "device_approval",
+            Self::SecurityEvent => "security_event",
+            Self::BarredIdentity => "barred_identity",
             Self::Custom(name) => name,
             Self::Other => "other",
         }

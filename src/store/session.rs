@@ -244,7 +244,8 @@ pub trait SessionStore: Sealed + Send + Sync + 'static {
     /// Deletes at most `batch` sessions of any users, and returns how many.
     async fn delete_any_sessions(&self, batch: u32) -> Result<u64, StoreError>;
 
-    /// Deletes at most `batch` challenges of any kind, and returns how many.
+    /// Deletes at most `batch` challenges of any kind except the bars of identities and the processed
+    /// security events of providers, and returns how many.
     async fn delete_any_challenges(&self, batch: u32) -> Result<u64, StoreError>;
 
     /// Deletes at most `batch` sessions that can no longer be refreshed, and returns how many.

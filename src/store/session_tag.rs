@@ -64,12 +64,6 @@ impl SessionTag {
         Self { text: format!("#session/{id}"), credential: None }
     }
 
-    /// Returns the tag of the sessions of programs that a session of a subject of a provider approved,
-    /// and of approvals that are not delivered yet. A sign-out at the provider does not end them.
-    pub(crate) fn of_approver(provider: &str, subject: &str) -> Self {
-        Self::new("oauth", &format!("{provider}/approver/{subject}"))
-    }
-
     /// Creates the tag of a credential of a user.
     pub(crate) fn of_credential(user: &UserId, id: &str) -> Self {
         let text = format!("#credential/{id}");
@@ -81,14 +75,31 @@ impl SessionTag {
         Self { text: format!("#impersonator/{session}"), credential: None }
     }
 
-    /// Returns the tag of the sessions of a subject of a provider.
-    pub(crate) fn of_subject(provider: &str, subject: &str) -> Self {
-        Self::new("oauth", &format!("{provider}/subject/{subject}"))
+    /// Returns the tag of the sessions of a subject of a provider. The issuer is given if it is not
+    /// that of the provider.
+    pub(crate) fn of_subject(provider: &str, issuer: Option<&str>, subject: &str) -> Self {
+        Self::of_provider(provider, issuer, "subject", subject)
     }
 
     /// Returns the tag of the sessions that a session at a provider began.
-    pub(crate) fn of_upstream(provider: &str, session: &str) -> Self {
-        Self::new("oauth", &format!("{provider}/session/{session}"))
+    pub(crate) fn of_upstream(provider: &str, issuer: Option<&str>, session: &str) -> Self {
+        Self::of_provider(provider, issuer, "session", session)
+    }
+
+    /// No issuer contains a line break.
+    fn of_provider(provider: &str, issuer: Option<&str>, what: &str, value: &str) -> Self {
+        let value = match issuer {
+            Some(issuer) => format!("{provider}/issuer/{issuer}\n{what}/{value}"),
+            None => format!("{provider}/{what}/{value}"),
+        };
+        Self::new("oauth", &value)
+    }
+
+    /// Creates the tag of what the sessions of a subject approved, such as the sessions of programs
+    /// and approvals that are pending. An alarm of the provider ends them with these sessions; the
+    /// end of such a session alone does not.
+    pub(crate) fn of_approver(provider: &str, issuer: Option<&str>, subject: &str) -> Self {
+        Self::of_provider(provider, issuer, "approver", subject)
     }
 
     /// Returns the tag as it is stored.
@@ -106,8 +117,9 @@ impl IdpSession {
     /// Returns the tags of a session that this one began.
     pub(crate) fn tags(&self) -> impl Iterator<Item = SessionTag> {
         let session = self.session.as_deref();
-        let session = session.map(|own| SessionTag::of_upstream(&self.provider, own));
-        [SessionTag::of_subject(&self.provider, &self.subject)].into_iter().chain(session)
+        let (provider, issuer) = (&self.provider, self.issuer.as_deref());
+        let session = session.map(|own| SessionTag::of_upstream(provider, issuer, own));
+        [SessionTag::of_subject(provider, issuer, &self.subject)].into_iter().chain(session)
     }
 }
 
@@ -136,9 +148,12 @@ mod tests {
         let id = SessionId::from_bytes([1; 16]);
         let tags = [
             SessionTag::new("oauth", "corp"),
-            SessionTag::new("oauth", "corp/subject/ada"),
+            SessionTag::of_subject("corp", None, "ada"),
+            SessionTag::of_subject("corp", Some("https://a.example"), "ada"),
+            SessionTag::of_subject("corp", Some("https://b.example"), "ada"),
+            SessionTag::of_upstream("corp", Some("https://a.example"), "ada"),
             SessionTag::new("oauth/corp", "subject/ada"),
-            SessionTag::of_approver("corp", "ada"),
+            SessionTag::of_approver("corp", None, "ada"),
             SessionTag::session(id),
             SessionTag::new("#session", &id.to_string()),
             SessionTag::new("", &format!("session/{id}")),
@@ -158,6 +173,7 @@ mod tests {
             provider: "corp".to_owned(),
             subject: "ada".to_owned(),
             session: Some("7".to_owned()),
+            issuer: None,
         };
         let tags: Vec<_> = own.tags().map(|tag| tag.as_str().to_owned()).collect();
         assert_eq!(tags, ["oauth/corp/subject/ada", "oauth/corp/session/7"]);

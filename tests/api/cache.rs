@@ -502,6 +502,7 @@ async fn logout_at_a_provider_invalidates_only_the_sessions_it_revokes() {
         provider: "idp".to_owned(),
         subject: "ada".to_owned(),
         session: Some("first".to_owned()),
+        issuer: None,
     };
     let beginning = authlayer::session::NewSession {
         is_persistent: true,

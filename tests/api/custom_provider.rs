@@ -343,10 +343,11 @@ impl Provider for Directory {
         &self,
         token: &str,
     ) -> Result<Option<ProviderLogout>, ProviderError> {
-        let subject = token.strip_prefix("ends ");
-        let subject = subject.ok_or_else(|| ProviderError::invalid_token("malformed"))?;
+        let ended = token.strip_prefix("ends ").and_then(|rest| rest.split_once(" of "));
+        let (subject, tenant) = ended.ok_or_else(|| ProviderError::invalid_token("malformed"))?;
         let expires_at = Timestamp::MAX - Duration::from_secs(86_400 * 400);
-        Ok(Some(ProviderLogout::new(token, expires_at).subject(subject)))
+        let issuer = format!("https://directory.example.com/{tenant}");
+        Ok(Some(ProviderLogout::new(token, expires_at).issuer(issuer).subject(subject)))
     }
 }
 
@@ -445,8 +446,11 @@ async fn logout_tokens_and_logout_urls_of_the_provider_are_used() {
         let path = "/auth/oauth/directory/backchannel-logout";
         let send = async |token: &str| anyone.post_form(path, &[("logout_token", token)]).await;
         assert_eq!(send("malformed").await.code(), "invalid_request");
-        assert_eq!(send("ends ada").await.status, 200);
-        assert_eq!(send("ends ada").await.code(), "invalid_request", "a token is used once");
+        assert_eq!(send("ends ada of second").await.status, 200);
+        assert_ne!(me(&ada).await, Value::Null, "the same subject of another tenant");
+        assert_eq!(send("ends ada of first").await.status, 200);
+        let again = send("ends ada of first").await;
+        assert_eq!(again.code(), "invalid_request", "a token is used once");
         assert_eq!((me(&ada).await, me(&bob).await.is_null()), (Value::Null, false));
         let signed_out = bob.post("/auth/sign-out", json!({ "provider_logout": true })).await;
         let url = signed_out.json()["logout_url"].clone();

@@ -140,6 +140,7 @@ const FROM_ELSEWHERE: &[&str] = &[
     "/introspect",
     "/oauth/fake/backchannel-logout",
     "/token",
+    "/oauth/fake/events",
 ];
 
 /// Folders of flows whose routes are pages or are tested elsewhere.

@@ -152,6 +152,8 @@ pub(crate) struct OidcConfig {
     #[serde(default)]
     tenants: Vec<String>,
     #[serde(default)]
+    events: bool,
+    #[serde(default)]
     allow: AllowConfig,
 }
 
@@ -835,6 +837,7 @@ fn oidc(config: &Config, own: &OidcConfig) -> Result<Oidc, Failure> {
     if !own.tenants.is_empty() {
         flow = flow.tenants(&own.tenants);
     }
+    flow = flow.security_events(own.events);
     let algorithms = own.algorithms.iter().map(|name| name.parse::<Algorithm>());
     let algorithms = algorithms.collect::<Result<Vec<_>, _>>()?;
     Ok(if algorithms.is_empty() { flow } else { flow.algorithms(algorithms) })

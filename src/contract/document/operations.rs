@@ -70,7 +70,12 @@ fn request(body: &RequestBody, schemas: &mut Schemas) -> WrittenBody {
         .schema(Some(schemas.body(body)))
         .example(Some(object_example(body.members)));
     let required = if body.is_required { Required::True } else { Required::False };
-    RequestBodyBuilder::new().content(media_type, content.build()).required(Some(required)).build()
+    let mut written = RequestBodyBuilder::new().content(media_type, content.build());
+    if let Some(media_type) = body.or_text {
+        let text = ObjectBuilder::new().schema_type(Type::String);
+        written = written.content(media_type, Media::new(Some(text)));
+    }
+    written.required(Some(required)).build()
 }
 
 fn parameter(own: &Member, schemas: &mut Schemas) -> Parameter {

@@ -13,7 +13,7 @@ use utoipa::openapi::{
 use super::{
     super::{
         Access, BodyKind, Described, Extracted, Operation,
-        operation::{Credential, ErrorForm},
+        operation::{Credential, ErrorBody, ErrorForm},
     },
     schemas::Schemas,
 };
@@ -73,8 +73,8 @@ pub(super) fn responses(
     described: &Described,
     schemas: &mut Schemas,
 ) -> Vec<(u16, Response)> {
-    if let ErrorForm::OAuth(errors) = operation.errors {
-        let written = errors.iter().map(|(status, codes)| (*status, oauth(*status, codes)));
+    if let ErrorForm::Codes(body, errors) = operation.errors {
+        let written = errors.iter().map(|(status, codes)| (*status, of_code(body, *status, codes)));
         return written.collect();
     }
     let mut by_status: BTreeMap<u16, Vec<ErrorKind>> = BTreeMap::new();
@@ -95,18 +95,21 @@ pub(super) fn responses(
     written.collect()
 }
 
-/// Returns the response for an error of OAuth.
-fn oauth(status: u16, codes: &[&str]) -> Response {
+/// Returns the response for an error that is an object with a code.
+fn of_code(body: ErrorBody, status: u16, codes: &[&str]) -> Response {
     let text = || ObjectBuilder::new().schema_type(Type::String);
-    let schema = ObjectBuilder::new()
+    let mut schema = ObjectBuilder::new()
         .schema_type(Type::Object)
-        .property("error", text().enum_values(Some(codes.iter().copied())))
-        .required("error");
-    let example = codes.first().map(|code| json!({ "error": code }));
-    let content = ContentBuilder::new().schema(Some(schema)).example(example);
-    let response = ResponseBuilder::new()
-        .description("An error of OAuth (RFC 6749 §5.2).")
-        .content("application/json", content.build());
+        .property(body.code, text().enum_values(Some(codes.iter().copied())))
+        .required(body.code);
+    let mut example = json!({ body.code: codes.first() });
+    if body.is_described {
+        schema = schema.property("description", text()).required("description");
+        example = json!({ body.code: codes.first(), "description": "The request is malformed." });
+    }
+    let content = ContentBuilder::new().schema(Some(schema)).example(Some(example));
+    let response =
+        ResponseBuilder::new().description(body.about).content("application/json", content.build());
     with_headers(response, status).build()
 }
 

@@ -45,8 +45,11 @@ impl OAuthService {
             return Err(error.with_source("the logout token was used before"));
         }
         let provider = self.provider.id();
-        let subject = ended.subject.as_deref().map(|own| SessionTag::of_subject(provider, own));
-        let session = ended.session.as_deref().map(|own| SessionTag::of_upstream(provider, own));
+        let issuer = self.provider.other_issuer(ended.issuer.as_deref());
+        let of_subject = |own| SessionTag::of_subject(provider, issuer, own);
+        let of_session = |own| SessionTag::of_upstream(provider, issuer, own);
+        let subject = ended.subject.as_deref().map(of_subject);
+        let session = ended.session.as_deref().map(of_session);
         let tags: Vec<_> = subject.into_iter().chain(session).collect();
         let count = core.sessions.end_tagged(&tags).await?;
         let now = whole_millis(core.clock.now());

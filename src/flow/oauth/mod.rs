@@ -15,6 +15,7 @@
 //! | `POST /oauth/{provider}/link` | the URL at which the browser links an identity; requires recent authentication |
 //! | `POST /oauth/{provider}/step-up` | the URL at which the browser authenticates again; 404 if the provider does not state the time |
 //! | `POST /oauth/{provider}/backchannel-logout` | ends sessions on behalf of the provider |
+//! | `POST /oauth/{provider}/events` | receives security events of the provider, if the flow asks for them |
 //! | `GET /oauth/{provider}/signed-out` | the redirect target of the provider after a sign-out |
 //! | `POST /oauth/{provider}/nonce` | a nonce for an ID token, if the flow accepts them |
 //! | `POST /oauth/{provider}/id-token` | signs in with an ID token of a native sign-in sheet |
@@ -44,6 +45,7 @@ mod on_session;
 mod parameters;
 mod posted;
 mod routes;
+mod security_events;
 mod service;
 mod sign_out;
 mod step_up;

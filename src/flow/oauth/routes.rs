@@ -14,6 +14,7 @@ use super::{
     native::{EXCHANGE, exchange},
     on_session::{LINK, STEP_UP, link, step_up, with_flow},
     parameters::{CallbackOutcome, CallbackParams, StartOptions},
+    security_events,
     sign_out::{LOGOUT, SIGNED_OUT, back_channel_logout, signed_out},
 };
 use crate::{
@@ -67,6 +68,9 @@ pub(super) fn register(registry: &mut Registry, service: &OAuthService) {
     }
     if service.provider.accepts_id_tokens() {
         id_tokens::register(registry, service);
+    }
+    if service.provider.receives_security_events() {
+        security_events::register(registry, service);
     }
     registry.shared(|registry| {
         registry.own_routes(

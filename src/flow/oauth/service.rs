@@ -138,7 +138,7 @@ impl OAuthService {
     /// - [`ErrorKind::EmailNotVerified`], [`ErrorKind::AccountExists`] and
     ///   [`ErrorKind::SignUpDisabled`] if an unknown identity cannot create a user.
     /// - [`ErrorKind::IdentityTaken`] if the identity is linked to another user.
-    /// - [`ErrorKind::AccountDisabled`] if the user is disabled.
+    /// - [`ErrorKind::AccountDisabled`] if the user is disabled, or the provider barred the identity.
     pub async fn callback(
         &self,
         callback: CallbackParams<'_>,
@@ -165,9 +165,11 @@ impl OAuthService {
         identity: &Credential,
     ) -> Result<Outcome, AuthError> {
         let verified = Some(Verified::existing(identity));
-        let attempt = SignInAttempt { upstream: Some(upstream), verified, ..attempt };
+        let own = Some(upstream.clone());
+        let attempt = SignInAttempt { upstream: own, verified, ..attempt };
         let outcome = self.core.finish_sign_in(attempt).await?;
-        self.core.is_still(identity, outcome).await
+        let outcome = self.core.is_still(identity, outcome).await?;
+        self.core.unless_barred(Some(&upstream), outcome).await
     }
 
     async fn land(
@@ -207,8 +209,10 @@ impl OAuthService {
             let stands = stands.filter(|now| challenge.user_id.as_ref() == Some(&now.user.id));
             let stands = stands.ok_or(ErrorKind::InvalidState)?;
             let (user, session) = (&stands.user, &stands.session);
+            let begun_at = challenge.created_at;
             let tokens = self.take_tokens(&user.id, &mut profile);
-            let landed = self.finish_on(ceremony, &profile, user, session, &client).await?;
+            let landed =
+                self.finish_on(ceremony, &profile, user, session, &client, begun_at).await?;
             tokens.deliver().await;
             return Ok(landed);
         }
@@ -301,7 +305,8 @@ impl OAuthService {
     /// # Errors
     ///
     /// [`ErrorKind::InvalidCode`] if the code is unknown, used or expired, or does not match the
-    /// verifier. Any attempt consumes the code.
+    /// verifier. Any attempt consumes the code. [`ErrorKind::AccountDisabled`] if the provider barred
+    /// the identity.
     pub async fn redeem_code(
         &self,
         code: &str,
@@ -327,6 +332,7 @@ impl OAuthService {
         let kind = crate::store::CredentialKind::Identity;
         let identity = core.credentials.find_credential(kind, &waiting.identity).await?;
         let identity = identity.filter(|own| own.user_id == id).ok_or_else(refused)?;
+        core.require_not_barred(&identity.lookup).await?;
         let is_persistent = waiting.is_persistent.unwrap_or(true);
         let delivery = TokenDelivery { transport: Transport::Bearer, is_persistent };
         let attempt = SignInAttempt::new(user, waiting.proof, delivery, client);

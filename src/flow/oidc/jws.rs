@@ -1,6 +1,8 @@
 //! Signed tokens (RFC 7515): verification of a signature with the keys of the provider and the
 //! configured algorithms. Claims are verified elsewhere.
 
+use std::fmt;
+
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::Value;
 
@@ -13,10 +15,32 @@ use super::{
 /// The reason why a token is rejected.
 #[derive(Debug)]
 pub(super) enum Refusal {
-    /// None of the cached keys matches the signature.
+    /// None of the cached keys can have made the signature.
     UnknownKey,
+    /// A cached key can have made the signature and did not.
+    WrongSignature,
+    /// The algorithm is not allowed.
+    Algorithm(String),
     /// The token is invalid.
     Bad(String),
+}
+
+impl Refusal {
+    /// Returns whether the token may be valid with keys that are not cached.
+    pub(super) fn depends_on_keys(&self) -> bool {
+        matches!(self, Self::UnknownKey | Self::WrongSignature)
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UnknownKey | Self::WrongSignature => {
+                f.write_str("no key of the provider matches the signature")
+            }
+            Self::Algorithm(text) | Self::Bad(text) => f.write_str(text),
+        }
+    }
 }
 
 impl From<&str> for Refusal {
@@ -28,9 +52,10 @@ impl From<&str> for Refusal {
 /// The expected kind of token.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Expected {
-    /// The allowed values of `typ`, in lowercase and without `application/`. A token without `typ`
-    /// is accepted.
+    /// The allowed values of `typ`, in lowercase and without `application/`.
     pub(super) types: &'static [&'static str],
+    /// Whether a token without `typ` is rejected.
+    pub(super) is_type_required: bool,
     /// Whether a token without `kid` is rejected if more than one key could have signed it (OpenID
     /// Connect Core §10.1).
     pub(super) kid_if_ambiguous: bool,
@@ -67,6 +92,8 @@ pub(super) fn verify(
         if !expected.types.contains(&kind) {
             return Err("typ is that of another kind of token".into());
         }
+    } else if expected.is_type_required {
+        return Err("typ is missing".into());
     }
     let algorithm = algorithm(options, &header)?;
     let id = text(&header, "kid");
@@ -75,9 +102,12 @@ pub(super) fn verify(
         return Err("the token has no kid, and several keys of the provider match".into());
     }
     let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| "not base64url")?;
+    if candidates.is_empty() {
+        return Err(Refusal::UnknownKey);
+    }
     let mut candidates = candidates.into_iter();
     if !candidates.any(|key| key.verifies(algorithm, message.as_bytes(), &signature)) {
-        return Err(Refusal::UnknownKey);
+        return Err(Refusal::WrongSignature);
     }
     Ok(Signed { algorithm, claims: part(payload)? })
 }
@@ -88,7 +118,7 @@ fn algorithm(options: &Oidc, header: &Claims) -> Result<Algorithm, Refusal> {
     known.ok_or_else(|| {
         let configured: Vec<_> = options.algorithms.iter().map(|own| own.name()).collect();
         let name: String = name.chars().filter(char::is_ascii_graphic).take(20).collect();
-        Refusal::Bad(format!(
+        Refusal::Algorithm(format!(
             "the token is signed by {name:?}, but .algorithms(…) allows only {}",
             configured.join(", ")
         ))

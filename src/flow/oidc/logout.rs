@@ -18,7 +18,8 @@ use super::{
 use crate::provider::ProviderLogout;
 
 const EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
-const LOGOUT_TOKEN: Expected = Expected { types: &["logout+jwt", "jwt"], kid_if_ambiguous: false };
+const LOGOUT_TOKEN: Expected =
+    Expected { types: &["logout+jwt", "jwt"], is_type_required: false, kid_if_ambiguous: false };
 
 /// Verifies a logout token and returns the sessions it ends.
 pub(super) fn verify(
@@ -72,6 +73,7 @@ fn read(
         id,
         subject: owned(subject),
         session: owned(session),
+        issuer: owned(text(claims, "iss")),
         expires_at: expires_at.map_err(|_| "iat is not a valid time")?,
     })
 }

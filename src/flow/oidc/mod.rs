@@ -10,8 +10,9 @@
 //! ```
 //!
 //! Register `<origin><mount>/oauth/<id>/callback` as the redirect URI,
-//! `<origin><mount>/oauth/<id>/backchannel-logout` for back-channel logout, and
-//! `<origin><mount>/oauth/<id>/signed-out` as the redirect URI after a sign-out.
+//! `<origin><mount>/oauth/<id>/backchannel-logout` for back-channel logout,
+//! `<origin><mount>/oauth/<id>/signed-out` as the redirect URI after a sign-out, and
+//! `<origin><mount>/oauth/<id>/events` as the receiver of security events.
 //!
 //! | option | default | reason |
 //! |---|---|---|
@@ -25,6 +26,7 @@
 //! | [`auth_param`](Oidc::auth_param) | none | additional parameters of the authorization request; they cannot replace ours |
 //! | [`form_post`](Oidc::form_post) | off | the provider posts its response, as Apple does |
 //! | [`id_token_audiences`](Oidc::id_token_audiences) | none | ID tokens of native sign-in sheets are accepted for these clients |
+//! | [`security_events`](Oidc::security_events) | off | the provider reports events such as a hijacked account |
 //! | [`tenants`](Oidc::tenants) | none | the tenants of a provider with one issuer for each |
 //! | [`require_claim`](Oidc::require_claim) | none | only users with this claim can sign in, such as those of one domain |
 //! | [`max_age`](Oidc::max_age) | none | requests recent authentication at the provider, and verifies `auth_time` |
@@ -50,6 +52,7 @@
 mod algorithm;
 mod claims;
 mod client;
+mod events;
 mod flow;
 mod jws;
 mod keys;
@@ -179,6 +182,7 @@ pub struct Oidc {
     pub(crate) endpoints: Option<Endpoints>,
     pub(crate) form_post: bool,
     pub(crate) native_audiences: Vec<String>,
+    pub(crate) security_events: bool,
     pub(crate) tenants: Vec<String>,
     pub(crate) required_claims: BTreeMap<String, Value>,
     pub(crate) rules: Rules,
@@ -232,6 +236,7 @@ impl Oidc {
             endpoints: None,
             form_post: false,
             native_audiences: Vec::new(),
+            security_events: false,
             tenants: Vec::new(),
             required_claims: BTreeMap::new(),
             rules: Rules::default(),
@@ -353,6 +358,25 @@ impl Oidc {
         audiences: impl IntoIterator<Item = S>,
     ) -> Self {
         self.native_audiences = audiences.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Receives security events of the provider (Security Event Tokens of RISC and CAEP, RFC 8935) at
+    /// the route `events`, such as those of a hijacked account. Register
+    /// `<origin><mount>/oauth/<id>/events` at the provider as the endpoint of its stream, with the
+    /// delivery method push. Apple calls it the server-to-server notification endpoint.
+    ///
+    /// ```
+    /// use authlayer::{Oidc, flow::oidc::presets};
+    ///
+    /// Oidc::preset(&presets::GOOGLE, "client-id").security_events(true);
+    /// ```
+    ///
+    /// # Security
+    ///
+    /// The provider can then end the sessions that its identities began, and bar these identities.
+    pub fn security_events(mut self, on: bool) -> Self {
+        self.security_events = on;
         self
     }
 

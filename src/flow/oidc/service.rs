@@ -8,6 +8,7 @@ use super::{
     Oidc,
     claims::{Claims, present, text},
     client::{Tokens, UserInfo, redeem, revoke, user_info},
+    events,
     jws::{self, Expected, Refusal},
     logout,
     metadata::{Cache, Known},
@@ -18,7 +19,10 @@ use crate::{
     clock::Clock,
     error::AuthError,
     outbound::{Wire, form, trouble},
-    provider::{Provider, ProviderError, ProviderLogout, ProviderProfile, ProviderRequest},
+    provider::{
+        EventFormat, Provider, ProviderError, ProviderEvents, ProviderLogout, ProviderProfile,
+        ProviderRequest,
+    },
     services::Core,
 };
 
@@ -69,19 +73,25 @@ impl OidcProvider {
         &self,
         check: impl Fn(&Known) -> Result<T, Refusal>,
     ) -> Result<TokenCheck<T>, AuthError> {
+        Ok(match self.verified(check).await? {
+            Ok(content) => TokenCheck::Valid(content),
+            Err(refusal) => TokenCheck::Invalid(refusal.to_string()),
+        })
+    }
+
+    async fn verified<T>(
+        &self,
+        check: impl Fn(&Known) -> Result<T, Refusal>,
+    ) -> Result<Result<T, Refusal>, AuthError> {
         let now = self.clock.now();
         let known = self.cache.get(now).await?;
-        let mut result = check(&known);
-        if matches!(result, Err(Refusal::UnknownKey)) {
-            result = check(&self.cache.get_again(now, &known).await?);
-        }
-        Ok(match result {
-            Ok(content) => TokenCheck::Valid(content),
-            Err(Refusal::UnknownKey) => {
-                TokenCheck::Invalid("no key of the provider matches the signature".to_owned())
+        let result = check(&known);
+        match result {
+            Err(refusal) if refusal.depends_on_keys() => {
+                Ok(check(&self.cache.get_again(now, &known).await?))
             }
-            Err(Refusal::Bad(text)) => TokenCheck::Invalid(text),
-        })
+            result => Ok(result),
+        }
     }
 
     /// Fetches additional claims of the subject from UserInfo. If the request fails or its
@@ -286,9 +296,31 @@ impl Provider for OidcProvider {
         let ended = self.checked(|known| logout::verify(&self.options, known, token, now));
         ended.await?.valid().map(Some).map_err(ProviderError::invalid_token)
     }
+
+    fn receives_security_events(&self) -> bool {
+        self.options.security_events
+    }
+
+    async fn verify_security_events(
+        &self,
+        token: &str,
+        format: EventFormat,
+    ) -> Result<Option<ProviderEvents>, ProviderError> {
+        let (options, now) = (&self.options, self.clock.now());
+        let events = self.verified(|known| events::verify(options, known, token, format, now));
+        match events.await? {
+            Ok(Ok(events)) => Ok(Some(events)),
+            Ok(Err((rejection, cause))) => Err(ProviderError::rejected_events(rejection, cause)),
+            Err(refusal) => {
+                let rejection = events::rejection_of(&refusal);
+                Err(ProviderError::rejected_events(rejection, refusal.to_string()))
+            }
+        }
+    }
 }
 
-const USER_INFO: Expected = Expected { types: &["jwt", "jose"], kid_if_ambiguous: false };
+const USER_INFO: Expected =
+    Expected { types: &["jwt", "jose"], is_type_required: false, kid_if_ambiguous: false };
 
 fn with_query(url: &str, query: &str) -> String {
     let sign = if url.contains('?') { '&' } else { '?' };

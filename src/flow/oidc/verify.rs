@@ -24,7 +24,8 @@ pub(super) const LEEWAY: i64 = 60;
 /// The maximum age of a token in seconds. A token is used immediately after it is issued.
 pub(super) const OLDEST: i64 = 600;
 const LONGEST_SUBJECT: usize = 255;
-const ID_TOKEN: Expected = Expected { types: &["jwt", "jose"], kid_if_ambiguous: true };
+const ID_TOKEN: Expected =
+    Expected { types: &["jwt", "jose"], is_type_required: false, kid_if_ambiguous: true };
 
 /// Verifies an ID token and returns its claims.
 pub(super) fn verify(
@@ -53,7 +54,7 @@ fn check_subject(claims: &Claims) -> Result<(), &'static str> {
     }
 }
 
-fn check_issuer(
+pub(super) fn check_issuer(
     options: &Oidc,
     metadata_issuer: &str,
     claims: &Claims,
@@ -117,6 +118,15 @@ pub(super) fn check_parties(
     party_required: bool,
 ) -> Result<(), &'static str> {
     check_issuer(options, metadata_issuer, claims)?;
+    check_audience(options, claims, party_required)
+}
+
+/// Checks audience and authorized party, as [`check_parties`] does.
+pub(super) fn check_audience(
+    options: &Oidc,
+    claims: &Claims,
+    party_required: bool,
+) -> Result<(), &'static str> {
     let all = match claims.get("aud") {
         Some(Value::Array(all)) => all.as_slice(),
         Some(one) => std::slice::from_ref(one),

@@ -1,8 +1,10 @@
 //! Linking, listing and unlinking of identities.
 
+use jiff::Timestamp;
+
 use super::{Snapshot, lookup};
 use crate::{
-    error::{AuthError, ErrorKind},
+    error::{AuthError, ErrorKind, after_commit},
     event::EventKind,
     mail::{MailObject, MessageKind, Occasion},
     model::{ClientInfo, Session, User, UserId},
@@ -27,8 +29,26 @@ impl Core {
     /// # Errors
     ///
     /// [`ErrorKind::IdentityTaken`] if it belongs to another user, and it is not moved;
-    /// [`ErrorKind::InvalidToken`] if the session has ended.
+    /// [`ErrorKind::AccountDisabled`] if its provider barred it since the link was begun; a bar of
+    /// before is lifted. [`ErrorKind::InvalidToken`] if the session has ended.
     pub(crate) async fn link(
+        &self,
+        user: &User,
+        session: &Session,
+        provider: &RegisteredProvider,
+        profile: &ProviderProfile,
+        client: &ClientInfo,
+        begun_at: Timestamp,
+    ) -> Result<(User, IssuedTokens), AuthError> {
+        let bar = self.bar_to_lift(&lookup(provider, profile), begun_at).await?;
+        let linked = self.link_or_renew(user, session, provider, profile, client).await?;
+        if let Some(bar) = bar {
+            after_commit("an identity that was linked again stays barred", self.lift(&bar)).await;
+        }
+        Ok(linked)
+    }
+
+    async fn link_or_renew(
         &self,
         user: &User,
         session: &Session,
@@ -52,13 +72,23 @@ impl Core {
     }
 
     /// Returns the ids of the credentials that are sign-in methods: a password, a passkey, or an
-    /// identity of a registered provider that allows sign-in.
+    /// identity of a registered provider that allows sign-in and did not bar it.
     pub(crate) async fn sign_in_credentials(
         &self,
         user: &UserId,
     ) -> Result<Vec<String>, AuthError> {
-        let all = self.credentials.list_credentials(user).await?.into_iter();
-        let can = all.filter(|own| match own.kind {
+        let all = self.credentials.list_credentials(user).await?;
+        let mut ids = Vec::new();
+        for own in all.iter().filter(|own| self.is_sign_in_method(own)) {
+            if !self.is_barred(own).await? {
+                ids.push(own.id.clone());
+            }
+        }
+        Ok(ids)
+    }
+
+    fn is_sign_in_method(&self, own: &Credential) -> bool {
+        match own.kind {
             // What only a newer version knows signs the user in there.
             CredentialKind::Password | CredentialKind::Other => true,
             CredentialKind::Passkey => own.is_passkey(),
@@ -69,8 +99,7 @@ impl Core {
                 let provider = provider.and_then(|id| self.providers.find(id));
                 provider.is_some_and(|provider| provider.rules().sign_in)
             }
-        });
-        Ok(can.map(|own| own.id).collect())
+        }
     }
 
     /// Returns the identity of a profile if it is linked to this user.
@@ -117,9 +146,12 @@ impl Core {
         let identity = all.find(|own| own.id == id).ok_or(ErrorKind::NotFound)?;
         let snapshot = serde_json::from_value::<Snapshot>(identity.data.clone());
         let (end, what) = match snapshot {
-            Ok(Snapshot { provider, subject, .. }) => {
+            Ok(Snapshot { provider, issuer, subject, .. }) => {
                 let what = MailObject::ProviderSignIn(provider.clone());
-                let tag = SessionTag::of_subject(&provider, &subject);
+                let registered = self.providers.find(&provider);
+                let issuer = registered
+                    .and_then(|own| own.other_issuer(Some(&issuer)).map(ToOwned::to_owned));
+                let tag = SessionTag::of_subject(&provider, issuer.as_deref(), &subject);
                 (EndSessions::Tagged { tag, except: current.id }, what)
             }
             Err(cause) => {

@@ -3,6 +3,8 @@
 //! An identity is a credential that is looked up only by issuer and subject: an email address or a
 //! name at a provider can be reassigned, a subject cannot (OpenID Connect Core §5.7).
 
+mod alarm;
+mod bar;
 mod link;
 mod sign_in;
 mod sign_out;
@@ -46,7 +48,12 @@ impl Snapshot {
 
 /// Returns the lookup key of an identity. No issuer contains a line break, so the key is unique.
 fn lookup(provider: &RegisteredProvider, profile: &ProviderProfile) -> String {
-    format!("{}\n{}", issuer_of(provider, profile), profile.subject)
+    lookup_of(provider, profile.issuer.as_deref(), &profile.subject)
+}
+
+/// Returns the lookup key of a subject. The issuer is given if it is not that of the provider.
+fn lookup_of(provider: &RegisteredProvider, issuer: Option<&str>, subject: &str) -> String {
+    format!("{}\n{subject}", issuer.unwrap_or_else(|| provider.issuer()))
 }
 
 fn issuer_of<'a>(provider: &'a RegisteredProvider, profile: &'a ProviderProfile) -> &'a str {

@@ -29,7 +29,8 @@ impl Core {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::AccountDisabled`]; [`ErrorKind::EmailNotVerified`] and
+    /// [`ErrorKind::AccountDisabled`], also for an identity that its provider barred;
+    /// [`ErrorKind::EmailNotVerified`] and
     /// [`ErrorKind::AccountExists`] for an identity that is not linked;
     /// [`ErrorKind::SignUpDisabled`].
     pub(crate) async fn know(
@@ -38,6 +39,7 @@ impl Core {
         profile: &ProviderProfile,
         client: &ClientInfo,
     ) -> Result<Known, AuthError> {
+        self.require_not_barred(&lookup(provider, profile)).await?;
         if let Some(known) = self.known(provider, profile).await? {
             return Ok(known);
         }

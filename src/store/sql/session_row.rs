@@ -164,6 +164,7 @@ pub(super) fn read_access<DB: Db>(
         provider,
         subject,
         session: upstream_session,
+        issuer: None,
     });
     let renewals = columns.int()?.try_into().map_err(|_| columns.corrupt())?;
     let impersonator = impersonator(columns)?;

@@ -310,7 +310,8 @@ const DELETE_ANY_SESSIONS: &str = "DELETE FROM auth_sessions
     WHERE id IN (SELECT id FROM auth_sessions LIMIT CAST($1 AS BIGINT))";
 
 const DELETE_ANY_CHALLENGES: &str = "DELETE FROM auth_challenges
-    WHERE id IN (SELECT id FROM auth_challenges LIMIT CAST($1 AS BIGINT))";
+    WHERE id IN (SELECT id FROM auth_challenges
+        WHERE kind NOT IN ('barred_identity', 'security_event') LIMIT CAST($1 AS BIGINT))";
 
 /// The maximum number of sessions of a page.
 const PAGE: i64 = 100;

@@ -181,6 +181,24 @@ impl FakeIdp {
     pub fn logout_token(&self, changes: &Value) -> String {
         self.state.logout_token(changes)
     }
+
+    /// Returns a Security Event Token (RFC 8417) with these events by their URIs, and with the user as
+    /// its subject (`sub_id`). Each member of `changes` replaces a claim, or `alg`, `typ` and `kid` of
+    /// the header; `null` removes it. A [`Fault`] of the signature makes it invalid.
+    ///
+    /// ```
+    /// use authlayer::testing::FakeIdp;
+    /// use serde_json::json;
+    ///
+    /// const REVOKED: &str = "https://schemas.openid.net/secevent/caep/event-type/session-revoked";
+    ///
+    /// fn token(idp: &FakeIdp) -> String {
+    ///     idp.security_event_token(&json!({ REVOKED: {} }), &json!({}))
+    /// }
+    /// ```
+    pub fn security_event_token(&self, events: &Value, changes: &Value) -> String {
+        self.state.security_event_token(events, changes)
+    }
 }
 
 impl Shared {

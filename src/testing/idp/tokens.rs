@@ -54,26 +54,52 @@ impl Shared {
 
     pub(super) fn logout_token(&self, changes: &Value) -> String {
         let now = self.now().as_second();
-        let made = {
-            let mut inner = self.lock();
-            inner.made += 1;
-            inner.made
-        };
         let claims = self.lock().claims.clone();
-        let keys = self.lock().keys.clone();
-        let mut token = json!({
+        let token = json!({
             "iss": self.issuer,
             "aud": self.client_id,
             "iat": now,
             "exp": now + 120,
-            "jti": format!("logout-{made}"),
+            "jti": format!("logout-{}", self.next()),
             "sub": claims.get("sub"),
             "sid": claims.get("sid"),
             "events": { "http://schemas.openid.net/event/backchannel-logout": {} },
         });
+        self.changed_token("logout+jwt", token, changes, None)
+    }
+
+    pub(super) fn security_event_token(&self, events: &Value, changes: &Value) -> String {
+        let subject = self.lock().claims.get("sub").cloned();
+        let token = json!({
+            "iss": self.issuer,
+            "aud": self.client_id,
+            "iat": self.now().as_second(),
+            "jti": format!("event-{}", self.next()),
+            "sub_id": { "format": "iss_sub", "iss": self.issuer, "sub": subject },
+            "events": events,
+        });
+        let fault = self.lock().fault;
+        self.changed_token("secevent+jwt", token, changes, fault)
+    }
+
+    /// Returns the next number of a token.
+    fn next(&self) -> u32 {
+        let mut inner = self.lock();
+        inner.made += 1;
+        inner.made
+    }
+
+    fn changed_token(
+        &self,
+        kind: &str,
+        mut token: Value,
+        changes: &Value,
+        fault: Option<Fault>,
+    ) -> String {
+        let keys = self.lock().keys.clone();
         let mut header = Map::new();
         header.insert("alg".to_owned(), json!(keys.algorithm));
-        header.insert("typ".to_owned(), json!("logout+jwt"));
+        header.insert("typ".to_owned(), json!(kind));
         header.insert("kid".to_owned(), json!(keys.name));
         let own = token.as_object_mut().expect("an object");
         for (name, value) in changes.as_object().into_iter().flatten() {
@@ -91,7 +117,7 @@ impl Shared {
             Some("none") => Some(Fault::AlgNone),
             Some("HS256") => Some(Fault::SignedWithSecret),
             Some("RS384") => Some(Fault::SignedRs384),
-            _ => None,
+            _ => fault,
         };
         let claims = own.clone();
         self.sign(&keys, header, &claims, fault)

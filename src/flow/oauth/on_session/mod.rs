@@ -4,6 +4,8 @@ mod routes;
 
 pub(super) use routes::{LINK, STEP_UP, link, step_up, with_flow};
 
+use jiff::Timestamp;
+
 use super::{
     OAuthService,
     ceremony::{AuthorizationRequest, Ceremony},
@@ -100,12 +102,14 @@ impl OAuthService {
         user: &User,
         session: &Session,
         client: &ClientInfo,
+        begun_at: Timestamp,
     ) -> Result<CallbackOutcome, AuthError> {
         let core = &self.core;
         let outcome = if ceremony.step_up.is_some() {
             let at = profile.proved_at.ok_or(ErrorKind::ProviderError)?;
             let identity = core.identity_of(user, &self.provider, profile).await?;
             let identity = identity.ok_or(ErrorKind::InvalidState)?;
+            core.require_not_barred(&identity.lookup).await?;
             let at = at.min(whole_millis(core.clock.now()));
             let proof = FactorProof::new(Factor::Provider, at);
             let proof = proof.multi_factor(profile.is_multi_factor);
@@ -120,7 +124,8 @@ impl OAuthService {
             core.events.record(event.client(client));
             proved
         } else {
-            let (user, issued) = core.link(user, session, &self.provider, profile, client).await?;
+            let linked = core.link(user, session, &self.provider, profile, client, begun_at);
+            let (user, issued) = linked.await?;
             Outcome::complete(user, issued)
         };
         Ok(CallbackOutcome::Browser { outcome, redirect_to: ceremony.redirect_to })
