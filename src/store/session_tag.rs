@@ -97,9 +97,9 @@ impl SessionTag {
 
     /// Creates the tag of what the sessions of a subject approved, such as the sessions of programs
     /// and approvals that are pending. An alarm of the provider ends them with these sessions; the
-    /// end of such a session alone does not.
-    pub(crate) fn of_approver(provider: &str, issuer: Option<&str>, subject: &str) -> Self {
-        Self::of_provider(provider, issuer, "approver", subject)
+    /// end of such a session alone does not. A stored session does not have the issuer of its subject.
+    pub(crate) fn of_approver(provider: &str, subject: &str) -> Self {
+        Self::of_provider(provider, None, "approver", subject)
     }
 
     /// Returns the tag as it is stored.
@@ -153,7 +153,7 @@ mod tests {
             SessionTag::of_subject("corp", Some("https://b.example"), "ada"),
             SessionTag::of_upstream("corp", Some("https://a.example"), "ada"),
             SessionTag::new("oauth/corp", "subject/ada"),
-            SessionTag::of_approver("corp", None, "ada"),
+            SessionTag::of_approver("corp", "ada"),
             SessionTag::session(id),
             SessionTag::new("#session", &id.to_string()),
             SessionTag::new("", &format!("session/{id}")),

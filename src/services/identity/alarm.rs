@@ -189,7 +189,7 @@ impl Core {
     ) -> Result<(), AuthError> {
         let (id, issuer) = (provider.id(), provider.other_issuer(issuer));
         self.sessions.end_tagged(&[SessionTag::of_subject(id, issuer, subject)]).await?;
-        self.sessions.end_tagged(&[SessionTag::of_approver(id, issuer, subject)]).await?;
+        self.sessions.end_tagged(&[SessionTag::of_approver(id, subject)]).await?;
         Ok(())
     }
 

@@ -249,8 +249,7 @@ impl DeviceGrantService {
 /// identity which began that session.
 fn tags(client: &str, approved_by: &Session) -> Vec<SessionTag> {
     let upstream = approved_by.upstream.iter();
-    let identity = upstream
-        .map(|own| SessionTag::of_approver(&own.provider, own.issuer.as_deref(), &own.subject));
+    let identity = upstream.map(|own| SessionTag::of_approver(&own.provider, &own.subject));
     [Programs::tag(client), SessionTag::session(approved_by.id)]
         .into_iter()
         .chain(identity)
