@@ -84,6 +84,16 @@ kinds! {
     /// The refresh token is unknown, forged, expired, revoked or already used; the response does
     /// not disclose which. The client should delete its tokens and let the user sign in.
     InvalidRefreshToken = UNAUTHORIZED, "invalid_refresh_token", "The session is no longer valid; sign in again";
+    /// The session is bound to a key of the client, and the request has no proof of it. A browser that
+    /// supports bound sessions refreshes the session itself; any other client should let the user sign
+    /// in.
+    DeviceProofRequired = UNAUTHORIZED, "device_proof_required", "This session can only be used on its device";
+    /// The same for a route that browsers call by themselves to refresh a bound session. The response
+    /// has the challenge that the browser signs.
+    DeviceProofMissing = FORBIDDEN, "device_proof_required", "This session can only be used on its device";
+    /// The proof of a key, with which a browser binds or refreshes a session, is not valid. The browser
+    /// should try again with the challenge of the response, if it has one.
+    InvalidDeviceProof = FORBIDDEN, "invalid_device_proof", "The proof of the device is not valid";
     /// The user is authenticated but not authorized for this request. The client should not repeat
     /// it.
     Forbidden = FORBIDDEN, "forbidden", "You are not allowed to do this";

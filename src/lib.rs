@@ -72,6 +72,8 @@ pub use config::ConfigError;
 pub use crypto::seal::{InvalidSealingKey, Sealer, SealingKey};
 pub use error::{AuthError, ErrorKind};
 pub use event::{ChannelSink, Event, EventKind, EventSink};
+#[cfg(feature = "device-bound")]
+pub use flow::device_bound::DeviceBound;
 #[cfg(feature = "openapi")]
 pub use flow::openapi::OpenApi;
 #[cfg(feature = "pages")]
@@ -103,8 +105,8 @@ pub use limit::RateLimits;
 pub use mail::SmtpMailer;
 pub use mail::{DeliveryError, Mailer, Message, MessageKind, StderrMailer};
 pub use model::{
-    ApiKey, Denial, Email, Factor, IdpSession, KeyOwner, Rule, Session, SessionId, Strength,
-    Subject, SubjectKind, Transport, User, UserId, UserStatus, Username,
+    ApiKey, BindingKind, Denial, Email, Factor, IdpSession, KeyOwner, Rule, Session, SessionId,
+    Strength, Subject, SubjectKind, Transport, User, UserId, UserStatus, Username,
 };
 pub use network::InvalidNetwork;
 pub use origin::{InvalidOrigin, Origins};

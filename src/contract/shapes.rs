@@ -61,6 +61,7 @@ pub(crate) const SESSION: Schema = Schema::Named(
         Member::text("user_agent", "Mozilla/5.0").nullable(),
         // The last one is of a newer version.
         Member::new("transport", Schema::one_of(&["cookie", "bearer", "other"])),
+        Member::new("bound", Schema::one_of(&["device", "dpop"])).nullable(),
     ],
 );
 

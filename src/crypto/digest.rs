@@ -42,6 +42,8 @@ impl Domain {
     pub const LINK_FORM: Self = Self("link form");
     /// The stored logout hint of a session.
     pub const LOGOUT_HINT: Self = Self("logout hint");
+    /// The challenge with which a browser binds a session to a key.
+    pub(crate) const DEVICE_CHALLENGE: Self = Self("device challenge");
     /// A handle that people type.
     pub(crate) const TYPED: Self = Self("typed handle");
     /// A name that a flow stores once.

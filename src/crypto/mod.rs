@@ -7,6 +7,8 @@ pub mod digest;
 pub mod handle;
 #[cfg(feature = "password")]
 pub mod password;
+#[cfg(feature = "device-bound")]
+pub(crate) mod proof;
 pub mod random;
 pub mod ratchet;
 #[cfg(feature = "sealing")]

@@ -9,6 +9,8 @@ pub mod admin;
 pub mod anonymous;
 pub mod api_keys;
 pub mod codes;
+#[cfg(feature = "device-bound")]
+pub mod device_bound;
 pub(crate) mod devices;
 pub mod email_sign_in;
 pub mod forward_auth;

@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use http::{HeaderMap, Method, request::Parts};
+use http::{HeaderMap, HeaderValue, Method, request::Parts};
 use tracing::Span;
 
 use super::{caller::Caller, credential::Credential, lookup::Lookup, presented::Presented};
@@ -36,6 +36,8 @@ struct Inner {
     accepts_key: OnceLock<()>,
     /// Set once the user was authenticated by a ticket.
     has_ticket: OnceLock<()>,
+    /// The offer to bind the new session of this browser, for the response of a page.
+    offer: OnceLock<HeaderValue>,
 }
 
 impl Context {
@@ -47,6 +49,7 @@ impl Context {
             members: OnceLock::new(),
             accepts_key: OnceLock::new(),
             has_ticket: OnceLock::new(),
+            offer: OnceLock::new(),
         }))
     }
 
@@ -126,6 +129,17 @@ impl Context {
         let _again = self.0.has_ticket.set(());
     }
 
+    /// Stores the offer to bind the new session of this browser, which a route added to its response.
+    #[cfg_attr(not(feature = "pages"), expect(dead_code, reason = "pages call routes"))]
+    pub(crate) fn set_offer(&self, offer: HeaderValue) {
+        let _first = self.0.offer.set(offer);
+    }
+
+    /// Returns that offer.
+    pub(super) fn offer(&self) -> Option<&HeaderValue> {
+        self.0.offer.get()
+    }
+
     /// Returns whether a user or an API key was authenticated.
     pub(super) fn has_found(&self) -> bool {
         self.0.has_ticket.get().is_some() || self.0.lookup.has_found()
@@ -197,7 +211,7 @@ impl Context {
         match self.accepted(self.0.lookup.resolve().await?)? {
             Caller::User(user) | Caller::Program(user) => Ok(Some(user)),
             Caller::Refused if !self.presented().is_cookie() => Err(ErrorKind::InvalidToken.into()),
-            Caller::Refused | Caller::Anonymous => Ok(None),
+            Caller::Refused | Caller::Unproven | Caller::Anonymous => Ok(None),
         }
     }
 

@@ -7,7 +7,7 @@ use super::{
     csrf::{self, CrossOrigin, ForwardedMethod},
     presented::Presented,
 };
-use crate::services::Core;
+use crate::services::{BoundSessions, Core};
 
 /// The credential of a request.
 pub(super) struct Credential {
@@ -16,11 +16,17 @@ pub(super) struct Credential {
     cookies: CookieLines,
     /// Set if a cookie authenticates the request and another site sent it.
     pub(super) cross_origin: Option<CrossOrigin>,
+    /// Why the browser did not refresh a bound session before the request.
+    pub(super) skipped: Option<&'static str>,
 }
 
 /// The credential before it is read.
-pub(super) static UNREAD: Credential =
-    Credential { presented: Presented::Nothing, cookies: CookieLines::NONE, cross_origin: None };
+pub(super) static UNREAD: Credential = Credential {
+    presented: Presented::Nothing,
+    cookies: CookieLines::NONE,
+    cross_origin: None,
+    skipped: None,
+};
 
 impl Credential {
     pub(super) fn read(core: &Core, method: &Method, headers: &HeaderMap) -> Self {
@@ -34,7 +40,8 @@ impl Credential {
         let cross_origin = has_cookie.then(|| csrf::verify(method, headers, &core.origins));
         let cross_origin = cross_origin.and_then(Result::err);
         let cookies = if may_refresh { CookieLines::of(headers) } else { CookieLines::NONE };
-        Self { presented, cookies, cross_origin }
+        let skipped = if has_cookie { skipped(core, headers) } else { None };
+        Self { presented, cookies, cross_origin, skipped }
     }
 
     /// Reads the credential of a request that a proxy asks about. The refresh cookie is not read.
@@ -42,11 +49,21 @@ impl Credential {
         let presented = Presented::read(headers, core);
         let check = || csrf::verify_forwarded(method, headers, &core.origins);
         let cross_origin = presented.is_cookie().then(check).and_then(Result::err);
-        Self { presented, cookies: CookieLines::NONE, cross_origin }
+        Self { presented, cookies: CookieLines::NONE, cross_origin, skipped: None }
     }
 
     /// Returns the refresh cookie, which is read only when it is needed.
     pub(super) fn refresh(&self, core: &Core) -> Option<&str> {
         self.cookies.refresh_token(core)
     }
+}
+
+/// Returns why the browser did not refresh a bound session, as it reports in `Secure-Session-Skipped`,
+/// if sessions can be bound.
+fn skipped(core: &Core, headers: &HeaderMap) -> Option<&'static str> {
+    core.offered::<BoundSessions>()?;
+    let line = headers.get("secure-session-skipped")?.to_str().unwrap_or_default();
+    let reason = line.split([';', ',']).next().unwrap_or_default().trim();
+    let reasons = ["unreachable", "server_error", "quota_exceeded"];
+    Some(reasons.into_iter().find(|own| *own == reason).unwrap_or("other"))
 }

@@ -20,9 +20,10 @@ use super::{
     span,
 };
 use crate::{
+    crypto::token::RefreshToken,
     error::{AuthError, ErrorKind},
-    event::EventKind,
-    model::Transport,
+    event::{Event, EventKind},
+    model::{BindingKind, SessionId, Transport, UserId},
     services::Core,
     session::{AuthUser, AuthenticatedSession, IssuedTokens},
 };
@@ -188,7 +189,18 @@ impl Lookup {
     /// Returns the user that was found, and records it in the span of the request.
     fn user_of(&self, found: Arc<AuthenticatedSession>) -> AuthUser {
         span::record_user(&self.span, &found);
+        let session = &found.session;
+        if session.bound() == Some(BindingKind::Device) {
+            self.record_skipped(session.id, Some(&session.user_id));
+        }
         self.core.auth_user(found)
+    }
+
+    /// Records that the browser did not refresh the bound session, if it reports that.
+    fn record_skipped(&self, session: SessionId, user: Option<&UserId>) {
+        let Some(reason) = self.credential().skipped else { return };
+        let event = self.core.event(EventKind::DeviceSkipped).session(session).reason(reason);
+        self.core.events.record(user.into_iter().fold(event, Event::user));
     }
 
     fn waited(&self) -> &Waited {
@@ -232,6 +244,12 @@ impl Lookup {
         match self.waited().renewal.get_or_init(|| self.refresh(token)).await {
             Ok(Some(renewed)) => Ok(Caller::User(renewed.user.clone())),
             Ok(None) => Ok(otherwise),
+            Err(error) if error.kind() == ErrorKind::DeviceProofRequired => {
+                if let Some(token) = RefreshToken::parse(token) {
+                    self.record_skipped(token.session, None);
+                }
+                Ok(Caller::Unproven)
+            }
             Err(error) => Err(error.clone()),
         }
     }

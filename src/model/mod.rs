@@ -5,6 +5,7 @@
 
 pub(crate) mod accept;
 mod available;
+mod binding;
 mod denial;
 mod email;
 mod factor;
@@ -22,6 +23,7 @@ mod user;
 mod username;
 
 pub use available::AvailableFactors;
+pub use binding::{BindingKind, SessionBinding};
 pub use denial::{Denial, StepUp};
 pub use email::{Email, InvalidEmail};
 pub(crate) use factor::CredentialTag;

@@ -6,7 +6,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{Basis, Factor, FactorProof, UserId};
+use super::{Basis, BindingKind, Factor, FactorProof, SessionBinding, UserId};
 
 /// The public id of a session: 128 random bits, which authenticate nothing.
 ///
@@ -149,6 +149,8 @@ pub struct Session {
     pub is_persistent: bool,
     /// The session at a provider that this session was created from.
     pub upstream: Option<IdpSession>,
+    /// The key that the session is bound to.
+    pub(crate) binding: Option<SessionBinding>,
     /// The number of times that its tokens were replaced other than by a refresh.
     pub(crate) renewals: u32,
 }
@@ -216,6 +218,17 @@ impl Session {
         })
     }
 
+    /// Returns the kind of key that the session is bound to, if it is bound to one: its tokens are
+    /// then renewed only with a proof of that key.
+    pub fn bound(&self) -> Option<BindingKind> {
+        self.binding.as_ref().map(SessionBinding::kind)
+    }
+
+    /// Returns the key that the session is bound to.
+    pub fn binding(&self) -> Option<&SessionBinding> {
+        self.binding.as_ref()
+    }
+
     /// Creates a session with these values, for a store or a test.
     pub fn new(id: SessionId, user_id: UserId, transport: Transport, now: Timestamp) -> Self {
         Self {
@@ -231,6 +244,7 @@ impl Session {
             transport,
             is_persistent: true,
             upstream: None,
+            binding: None,
             renewals: 0,
         }
     }

@@ -149,7 +149,8 @@ pub(crate) use pending_sign_up::SignUpData;
 #[cfg(feature = "password")]
 pub(crate) use ports::PasswordRequirements;
 pub(crate) use ports::{
-    AnonymousSignUp, CodePolicy, Messages, NewPasswords, PasswordOf, RecoveryPolicy, ResetPolicy,
+    AnonymousSignUp, BoundSessions, CodePolicy, Messages, NewPasswords, PasswordOf, RecoveryPolicy,
+    ResetPolicy,
 };
 pub(crate) use recovery::Authority;
 #[cfg(any(feature = "passkeys", feature = "totp"))]

@@ -1,6 +1,6 @@
 //! Creation of sessions.
 
-use super::{IssuedTokens, SessionTransition, Sessions, after};
+use super::{IssuedTokens, SessionTransition, Sessions, after, offer::offer};
 use crate::{
     clock::whole_millis,
     crypto::{digest::Domain, random, ratchet::TokenGeneration},
@@ -11,8 +11,8 @@ use crate::{
         User, UserId,
     },
     store::{
-        Applied, CredentialUpdate, Decide, InsertOptions, SessionLimit, SessionRow, SessionTag,
-        SessionWrite,
+        Applied, CredentialUpdate, Decide, DeviceChallenges, InsertOptions, SessionLimit,
+        SessionRow, SessionTag, SessionWrite,
     },
 };
 
@@ -97,7 +97,7 @@ impl Sessions {
         if !self.has_user(&row.session).await? {
             return Err(ErrorKind::InvalidCredentials.into());
         }
-        Ok(self.began(row.session, secrets))
+        Ok(self.began(row, secrets))
     }
 
     /// Creates a session in the transaction of a transition.
@@ -120,7 +120,7 @@ impl Sessions {
         match self.transitions.apply(user, &with_session).await? {
             Applied::Done(user) => {
                 self.record_ended(limit.clone(), &user.id);
-                let issued = self.began(row.session, secrets);
+                let issued = self.began(row, secrets);
                 Ok(SessionTransition::Done(user, Box::new(issued)))
             }
             other => Ok(SessionTransition::NotApplied(other)),
@@ -170,7 +170,7 @@ impl Sessions {
         let id = SessionId::from_bytes(random::bytes()?);
         let is_persistent = beginning.is_persistent;
         let end = after(now, self.options.lifetime(is_persistent));
-        let (access, refresh) = self.options.token_expiry(is_persistent, now, end);
+        let (access, refresh) = self.options.token_expiry((is_persistent, None), now, end);
         let mut tags = beginning.tags;
         let more = beginning.upstream.iter().flat_map(IdpSession::tags);
         for tag in more.collect::<Vec<_>>() {
@@ -201,18 +201,21 @@ impl Sessions {
             confirmed_at: None,
             former: Vec::new(),
             tags,
+            challenges: DeviceChallenges::default(),
         };
         Ok((row, secrets))
     }
 
-    fn began(&self, session: Session, secrets: TokenGeneration) -> IssuedTokens {
-        let now = session.created_at;
+    fn began(&self, row: SessionRow, secrets: TokenGeneration) -> IssuedTokens {
+        let now = row.session.created_at;
+        let offer = if row.session.factors.is_empty() { None } else { offer(&row, now) };
+        let session = row.session;
         self.events.record(
             Event::new(EventKind::SignedIn, now)
                 .user(&session.user_id)
                 .session(session.id)
                 .client(&session.client),
         );
-        IssuedTokens::new(session, secrets, now)
+        IssuedTokens { offer, ..IssuedTokens::new(session, secrets, now) }
     }
 }

@@ -26,6 +26,9 @@ pub struct IssuedTokens {
     pub access: TokenString,
     /// The refresh token.
     pub refresh: TokenString,
+    /// The challenge with which a browser can bind the session to a key: only of an unbound session
+    /// on which a factor was just verified.
+    pub(crate) offer: Option<String>,
 }
 
 /// The outcome of a transition that creates a session or gives it new tokens.
@@ -53,7 +56,7 @@ impl IssuedTokens {
         let (id, generation) = (session.id, secrets.number);
         let access = AccessToken { session: id, generation, secret: secrets.access };
         let refresh = RefreshToken { session: id, generation, secret: secrets.refresh };
-        Self { session, at, access: access.encode(), refresh: refresh.encode() }
+        Self { session, at, access: access.encode(), refresh: refresh.encode(), offer: None }
     }
 }
 

@@ -6,11 +6,14 @@
 //! - The rejection of a token costs at most one statement, and that of a malformed token none.
 
 mod begin;
+mod bind;
 mod cache;
 mod cookies;
+mod device;
 mod end;
 mod issued;
 mod live;
+mod offer;
 mod options;
 mod refresh;
 mod renew;
@@ -26,8 +29,12 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 pub use begin::NewSession;
+#[cfg_attr(not(feature = "device-bound"), expect(unused_imports, reason = "used by its flow"))]
+pub(crate) use bind::NewBinding;
 pub(crate) use cookies::CookieNames;
 pub use cookies::{CookieOptions, SameSite};
+#[cfg_attr(not(feature = "device-bound"), expect(unused_imports, reason = "used by its flow"))]
+pub(crate) use device::{DeviceAttempt, DeviceRefresh};
 pub use issued::IssuedTokens;
 pub(crate) use issued::SessionTransition;
 pub use live::SessionWatch;

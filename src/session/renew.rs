@@ -1,12 +1,12 @@
 //! New tokens for a session other than by a refresh: after a step-up, a change of the password or
 //! email address, or a new credential.
 
-use super::{IssuedTokens, SessionTransition, Sessions};
+use super::{IssuedTokens, SessionTransition, Sessions, offer::offer};
 use crate::{
     clock::whole_millis,
     crypto::{digest::Domain, random, ratchet::TokenGeneration},
     error::{AuthError, ErrorKind},
-    model::{FactorProof, Session, User},
+    model::{Basis, FactorProof, Session, User},
     store::{Applied, Decide, FormerLineage, SessionRow, SessionWrite, Unmet},
 };
 
@@ -29,6 +29,8 @@ impl Sessions {
         proof: Option<FactorProof>,
         decide: Decide<'_>,
     ) -> Result<SessionTransition, AuthError> {
+        // A registration verifies no factor: a thief of a cookie cannot bind the session by one.
+        let proves = proof.as_ref().is_some_and(|proof| proof.basis != Basis::Enrolled);
         for _ in 0..MAX_RACES {
             let found = self.store.find(session.id).await?.ok_or(ErrorKind::InvalidToken)?;
             let from = found.row;
@@ -51,7 +53,9 @@ impl Sessions {
             };
             match self.transitions.apply(&session.user_id, &with_session).await? {
                 Applied::Done(user) => {
-                    let issued = IssuedTokens::new(to.session, secrets, now);
+                    let offer = proves.then(|| offer(&to, now)).flatten();
+                    let issued =
+                        IssuedTokens { offer, ..IssuedTokens::new(to.session, secrets, now) };
                     return Ok(SessionTransition::Done(user, Box::new(issued)));
                 }
                 Applied::Unmet(Unmet::Session) => {}
@@ -69,7 +73,8 @@ impl Sessions {
         now: jiff::Timestamp,
     ) -> Result<SessionRow, AuthError> {
         let (is_persistent, end) = (from.session.is_persistent, from.session.expires_at);
-        let (access, refresh) = self.options.token_expiry(is_persistent, now, end);
+        let (access, refresh) =
+            self.options.token_expiry((is_persistent, from.session.bound()), now, end);
         let mut session = Session {
             last_seen_at: now,
             access_expires_at: access,

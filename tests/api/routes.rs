@@ -127,8 +127,14 @@ const ROUTES: &[Row] = &[
 ];
 
 /// Routes that other sites and programs call. Their bodies are forms, or they have none.
-const FROM_ELSEWHERE: &[&str] =
-    &["/forward-auth", "/forward-auth/{rule}", "/introspect", "/oauth/fake/backchannel-logout"];
+const FROM_ELSEWHERE: &[&str] = &[
+    "/device/refresh",
+    "/device/register",
+    "/forward-auth",
+    "/forward-auth/{rule}",
+    "/introspect",
+    "/oauth/fake/backchannel-logout",
+];
 
 /// Folders of flows whose routes are pages or are tested elsewhere.
 const OTHER_FLOWS: &[&str] = &["pages"];

@@ -28,7 +28,11 @@ fn kinds(operation: &Operation, extracted: &Extracted, described: &Described) ->
     }
     let may_require = operation.credential == Credential::Challenge;
     if extracted.access >= Access::Session || may_require {
-        kinds.extend([ErrorKind::Unauthenticated, ErrorKind::Forbidden]);
+        kinds.extend([
+            ErrorKind::Unauthenticated,
+            ErrorKind::DeviceProofRequired,
+            ErrorKind::Forbidden,
+        ]);
     }
     if extracted.access == Access::Fresh {
         kinds.push(ErrorKind::StepUpRequired);

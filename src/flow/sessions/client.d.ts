@@ -37,6 +37,8 @@ export interface Session {
   user_agent: string | null;
   /** `other`: a transport of a newer version of the server. */
   transport: "cookie" | "bearer" | "other";
+  /** The kind of key that the session is bound to. */
+  bound: "device" | "dpop" | null;
 }
 
 export interface Complete {

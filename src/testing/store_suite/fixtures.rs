@@ -13,7 +13,7 @@ use crate::{
     },
     store::{
         AccountStore, Challenge, ChallengeKind, CreateUserOutcome, Credential, CredentialKind,
-        EditOutcome, InsertOptions, SessionLimit, SessionRow, Store, UserOrigin,
+        DeviceChallenges, EditOutcome, InsertOptions, SessionLimit, SessionRow, Store, UserOrigin,
     },
 };
 
@@ -96,6 +96,7 @@ pub(super) fn session(byte: u8, user: &UserId) -> SessionRow {
         confirmed_at: None,
         former: Vec::new(),
         tags: Vec::new(),
+        challenges: DeviceChallenges::default(),
     }
 }
 

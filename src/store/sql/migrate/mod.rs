@@ -122,6 +122,7 @@ const ALL: &[(&str, MigrationKind, &str, &str)] = &[
         "0018_user_search_sqlite",
         "0018_user_search_postgres"
     ),
+    migration!("0022_bindings"),
 ];
 
 /// Returns the migrations of an engine, in order.
