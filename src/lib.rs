@@ -5,6 +5,7 @@
         feature = "password",
         feature = "oauth",
         feature = "passkeys",
+        feature = "device-bound",
         feature = "totp",
         feature = "pages",
         feature = "openapi"
@@ -72,8 +73,6 @@ pub use config::ConfigError;
 pub use crypto::seal::{InvalidSealingKey, Sealer, SealingKey};
 pub use error::{AuthError, ErrorKind};
 pub use event::{ChannelSink, Event, EventKind, EventSink};
-#[cfg(feature = "device-bound")]
-pub use flow::device_bound::DeviceBound;
 #[cfg(feature = "openapi")]
 pub use flow::openapi::OpenApi;
 #[cfg(feature = "pages")]
@@ -87,6 +86,8 @@ pub use flow::{
     codes::EmailCodes, email_sign_in::EmailSignIn, forward_auth::ForwardAuth,
     introspection::Introspection, protected_resource::ProtectedResource, reset::PasswordReset,
 };
+#[cfg(feature = "device-bound")]
+pub use flow::{device_bound::DeviceBound, dpop::Dpop};
 #[cfg(feature = "oauth")]
 pub use flow::{github::GitHub, oauth::OAuth, oauth2::OAuth2, oidc::Oidc};
 #[cfg(feature = "totp")]

@@ -12,6 +12,8 @@ pub mod codes;
 #[cfg(feature = "device-bound")]
 pub mod device_bound;
 pub(crate) mod devices;
+#[cfg(feature = "device-bound")]
+pub mod dpop;
 pub mod email_sign_in;
 pub mod forward_auth;
 #[cfg(feature = "oauth")]

@@ -314,7 +314,6 @@ fn set(core: &Core, name: Name, token: &TokenString, life: Option<Duration>) -> 
 
 /// Returns the attributes of the access cookie but its lifetime, as they are in `Set-Cookie`, and its
 /// name.
-#[cfg_attr(not(feature = "device-bound"), expect(dead_code, reason = "described to browsers"))]
 pub(crate) fn access_attributes(core: &Core) -> (String, String) {
     let name = core.cookies.access.clone();
     let line = render(core, Some(Name::Access), Cookie::build(name.clone()), None);
@@ -325,7 +324,6 @@ pub(crate) fn access_attributes(core: &Core) -> (String, String) {
 
 /// Returns the access and the refresh token in the cookies, if cookies are enabled. One that is sent
 /// twice is ignored.
-#[cfg_attr(not(feature = "device-bound"), expect(dead_code, reason = "read to bind a session"))]
 pub(crate) fn tokens<'a>(
     core: &Core,
     headers: &'a HeaderMap,

@@ -280,7 +280,7 @@ pub(super) fn offer_binding(core: &Core, headers: &mut HeaderMap, issued: &Issue
 fn tokens(issued: &IssuedTokens) -> Value {
     json!({
         "access_token": issued.access.expose(),
-        "token_type": "Bearer",
+        "token_type": issued.token_type(),
         "expires_in": issued.access_expires_in().as_secs(),
         "refresh_token": issued.refresh.expose(),
         "refresh_expires_in": issued.refresh_expires_in().as_secs(),

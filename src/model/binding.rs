@@ -2,7 +2,8 @@
 
 use std::{fmt, sync::Arc};
 
-use serde::{Deserialize, Serialize};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// The kind of key that a session is bound to.
 ///
@@ -31,6 +32,37 @@ pub struct SessionBinding {
     key: Arc<BoundKey>,
 }
 
+/// The thumbprint of a public key (RFC 7638).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Thumbprint([u8; 32]);
+
+impl Thumbprint {
+    pub(crate) fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+}
+
+impl fmt::Display for Thumbprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&URL_SAFE_NO_PAD.encode(self.0))
+    }
+}
+
+impl Serialize for Thumbprint {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Thumbprint {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(serde::de::Error::custom)?;
+        let bytes = bytes.try_into().map_err(|_| serde::de::Error::custom("not a thumbprint"))?;
+        Ok(Self(bytes))
+    }
+}
+
 /// The stored form of the key.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct BoundKey {
@@ -43,10 +75,15 @@ struct BoundKey {
 
 impl SessionBinding {
     /// Creates the binding to a key of a browser, whose proofs do not contain the key.
-    #[cfg_attr(not(feature = "device-bound"), expect(dead_code, reason = "nothing binds"))]
     pub(crate) fn device(thumbprint: String, jwk: serde_json::Value) -> Self {
         let key = BoundKey { jkt: thumbprint, jwk: Some(jwk) };
         Self { kind: BindingKind::Device, key: Arc::new(key) }
+    }
+
+    /// Creates the binding to a key of a program, whose proofs contain the key.
+    pub(crate) fn dpop(thumbprint: Thumbprint) -> Self {
+        let key = BoundKey { jkt: thumbprint.to_string(), jwk: None };
+        Self { kind: BindingKind::Dpop, key: Arc::new(key) }
     }
 
     /// Reads the stored form.
@@ -70,7 +107,6 @@ impl SessionBinding {
     }
 
     /// Returns the key, if proofs do not contain it.
-    #[cfg_attr(not(feature = "device-bound"), expect(dead_code, reason = "nothing verifies"))]
     pub(crate) fn jwk(&self) -> Option<&serde_json::Value> {
         self.key.jwk.as_ref()
     }

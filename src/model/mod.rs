@@ -23,6 +23,7 @@ mod user;
 mod username;
 
 pub use available::AvailableFactors;
+pub(crate) use binding::Thumbprint;
 pub use binding::{BindingKind, SessionBinding};
 pub use denial::{Denial, StepUp};
 pub use email::{Email, InvalidEmail};

@@ -6,7 +6,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{Basis, BindingKind, Factor, FactorProof, SessionBinding, UserId};
+use super::{Basis, BindingKind, Factor, FactorProof, SessionBinding, Thumbprint, UserId};
 
 /// The public id of a session: 128 random bits, which authenticate nothing.
 ///
@@ -59,11 +59,14 @@ pub(crate) struct TokenDelivery {
     pub(crate) transport: Transport,
     #[serde(default = "persistent")]
     pub(crate) is_persistent: bool,
+    /// The key that the sign-in offered for the session.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) jkt: Option<Thumbprint>,
 }
 
 impl From<Transport> for TokenDelivery {
     fn from(transport: Transport) -> Self {
-        Self { transport, is_persistent: true }
+        Self { transport, is_persistent: true, jkt: None }
     }
 }
 

@@ -1,14 +1,14 @@
 //! Creation of sessions.
 
-use super::{IssuedTokens, SessionTransition, Sessions, after, offer::offer};
+use super::{IssuedTokens, SessionTransition, Sessions, after, offer::offer, offered::use_offered};
 use crate::{
     clock::whole_millis,
     crypto::{digest::Domain, random, ratchet::TokenGeneration},
     error::{AuthError, ErrorKind},
     event::{Event, EventKind},
     model::{
-        ClientInfo, Factor, FactorProof, IdpSession, Session, SessionId, TokenDelivery, Transport,
-        User, UserId,
+        ClientInfo, Factor, FactorProof, IdpSession, Session, SessionBinding, SessionId,
+        TokenDelivery, Transport, User, UserId,
     },
     store::{
         Applied, CredentialUpdate, Decide, DeviceChallenges, InsertOptions, SessionLimit,
@@ -34,6 +34,8 @@ pub struct NewSession {
     pub using: Option<CredentialUpdate>,
     /// The tags of the session, in addition to those of `upstream`.
     pub tags: Vec<SessionTag>,
+    /// The key that the session is bound to.
+    pub binding: Option<SessionBinding>,
 }
 
 impl NewSession {
@@ -43,9 +45,10 @@ impl NewSession {
         delivery: impl Into<TokenDelivery>,
         client: ClientInfo,
     ) -> Self {
-        let TokenDelivery { transport, is_persistent } = delivery.into();
+        let TokenDelivery { transport, is_persistent, jkt } = delivery.into();
+        let binding = jkt.map(SessionBinding::dpop);
         let (upstream, using, tags) = Default::default();
-        Self { factors, transport, is_persistent, client, upstream, using, tags }
+        Self { factors, transport, is_persistent, client, upstream, using, tags, binding }
     }
 }
 
@@ -86,6 +89,9 @@ impl Sessions {
         if !user.is_active() {
             return Err(ErrorKind::InvalidCredentials.into());
         }
+        if beginning.binding.is_some() {
+            use_offered().await?;
+        }
         let using = beginning.using.clone();
         let limit = self.limit();
         let opening = InsertOptions { at_most: limit.clone(), using };
@@ -107,6 +113,9 @@ impl Sessions {
         mut beginning: NewSession,
         decide: Decide<'_>,
     ) -> Result<SessionTransition, AuthError> {
+        if beginning.binding.is_some() {
+            use_offered().await?;
+        }
         let using = beginning.using.take();
         let (row, secrets) = self.prepare(user, beginning)?;
         let limit = self.limit();
@@ -185,6 +194,7 @@ impl Sessions {
             factors: beginning.factors,
             client: beginning.client,
             upstream: beginning.upstream,
+            binding: beginning.binding,
             is_persistent,
             ..Session::new(id, user.clone(), beginning.transport, now)
         };

@@ -9,7 +9,7 @@ use crate::{
         ratchet::TokenGeneration,
         token::{AccessToken, RefreshToken, TokenString},
     },
-    model::{Session, User},
+    model::{BindingKind, Session, User},
     store::Applied,
 };
 
@@ -61,6 +61,15 @@ impl IssuedTokens {
 }
 
 impl IssuedTokens {
+    /// Returns the type of the access token: `Bearer`, or `DPoP` for a session that is bound to a key of
+    /// a program.
+    pub fn token_type(&self) -> &'static str {
+        match self.session.bound() {
+            Some(BindingKind::Dpop) => "DPoP",
+            _ => "Bearer",
+        }
+    }
+
     /// Returns the validity of the access token, measured from the time of issue.
     pub fn access_expires_in(&self) -> Duration {
         self.until(self.session.access_expires_at)

@@ -14,6 +14,7 @@ mod end;
 mod issued;
 mod live;
 mod offer;
+mod offered;
 mod options;
 mod refresh;
 mod renew;
@@ -29,15 +30,16 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 pub use begin::NewSession;
-#[cfg_attr(not(feature = "device-bound"), expect(unused_imports, reason = "used by its flow"))]
+#[cfg(feature = "device-bound")]
 pub(crate) use bind::NewBinding;
 pub(crate) use cookies::CookieNames;
 pub use cookies::{CookieOptions, SameSite};
-#[cfg_attr(not(feature = "device-bound"), expect(unused_imports, reason = "used by its flow"))]
+#[cfg(feature = "device-bound")]
 pub(crate) use device::{DeviceAttempt, DeviceRefresh};
 pub use issued::IssuedTokens;
 pub(crate) use issued::SessionTransition;
 pub use live::SessionWatch;
+pub(crate) use offered::{OfferedKey, ProofMemory, ProofUse, offered_key, offering, same_key};
 pub use options::{CacheOptions, SessionOptions, TokenTransports};
 pub use resolved::{AuthenticatedSession, KeyGrant, TokenRejection, TokenVerification};
 pub use user::AuthUser;

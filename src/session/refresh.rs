@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{IssuedTokens, Sessions};
+use super::{IssuedTokens, Sessions, offered::require_key};
 use crate::{
     clock::whole_millis,
     crypto::{
@@ -13,7 +13,7 @@ use crate::{
     },
     error::{AuthError, ErrorKind},
     event::{Event, EventKind},
-    model::{RefreshDecision, RefreshState, Session, TokenAge, Transport, User},
+    model::{BindingKind, RefreshDecision, RefreshState, Session, TokenAge, Transport, User},
     store::SessionRow,
 };
 
@@ -65,8 +65,10 @@ impl Sessions {
             if let Some(reason) = refused(&row) {
                 return Err(self.refuse(&token, reason));
             }
-            if row.session.binding.is_some() {
-                return Err(self.without_proof(row, found.user, &token, now).await?);
+            if row.session.binding.is_some()
+                && let Err(error) = prove(&row.session).await
+            {
+                return Err(self.without_proof(row, found.user, &token, (error, now)).await?);
             }
             let decision = self.options.refresh.decide(standing(&row, &token), &state(&row), now);
             if let RefreshDecision::Refuse(reason) = decision {
@@ -102,7 +104,7 @@ impl Sessions {
         row: SessionRow,
         joined: Option<User>,
         token: &RefreshToken,
-        now: Timestamp,
+        (error, now): (AuthError, Timestamp),
     ) -> Result<AuthError, AuthError> {
         let decision = self.options.refresh.decide(standing(&row, token), &state(&row), now);
         if let RefreshDecision::Refuse(reason) = decision {
@@ -110,7 +112,7 @@ impl Sessions {
         }
         let user = self.users.user_of_session(&row.session.user_id, joined).await?;
         Ok(match user.filter(User::is_active) {
-            Some(_) => ErrorKind::DeviceProofRequired.into(),
+            Some(_) => error,
             None => self.refuse(token, "disabled"),
         })
     }
@@ -189,6 +191,14 @@ impl Sessions {
         let event = Event::new(EventKind::RefreshRefused, self.clock.now());
         self.events.record(event.session(token.session).reason(reason));
         ErrorKind::InvalidRefreshToken.into()
+    }
+}
+
+/// Requires a proof of the key of a session. That of a browser is only sent to its own route.
+async fn prove(session: &Session) -> Result<(), AuthError> {
+    match session.bound() {
+        Some(BindingKind::Dpop) => require_key(session).await,
+        _ => Err(ErrorKind::DeviceProofRequired.into()),
     }
 }
 

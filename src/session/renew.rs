@@ -1,12 +1,16 @@
 //! New tokens for a session other than by a refresh: after a step-up, a change of the password or
 //! email address, or a new credential.
 
-use super::{IssuedTokens, SessionTransition, Sessions, offer::offer};
+use super::{
+    IssuedTokens, SessionTransition, Sessions,
+    offer::offer,
+    offered::{offered_key, use_offered},
+};
 use crate::{
     clock::whole_millis,
     crypto::{digest::Domain, random, ratchet::TokenGeneration},
     error::{AuthError, ErrorKind},
-    model::{Basis, FactorProof, Session, User},
+    model::{Basis, FactorProof, Session, SessionBinding, User},
     store::{Applied, Decide, FormerLineage, SessionRow, SessionWrite, Unmet},
 };
 
@@ -31,6 +35,14 @@ impl Sessions {
     ) -> Result<SessionTransition, AuthError> {
         // A registration verifies no factor: a thief of a cookie cannot bind the session by one.
         let proves = proof.as_ref().is_some_and(|proof| proof.basis != Basis::Enrolled);
+        // A step-up binds an unbound session to the key that the request offers.
+        let key = match proves && session.binding.is_none() {
+            true => offered_key(session.transport)?,
+            false => None,
+        };
+        if key.is_some() {
+            use_offered().await?;
+        }
         for _ in 0..MAX_RACES {
             let found = self.store.find(session.id).await?.ok_or(ErrorKind::InvalidToken)?;
             let from = found.row;
@@ -44,7 +56,10 @@ impl Sessions {
                 number: from.generation.saturating_add(1),
                 ..TokenGeneration::initial()?
             };
-            let to = self.renewed(&from, &secrets, proof, now)?;
+            let mut to = self.renewed(&from, &secrets, proof, now)?;
+            if to.session.binding.is_none() {
+                to.session.binding = key.map(SessionBinding::dpop);
+            }
             let with_session = |user: &User| {
                 let mut writes = decide(user)?;
                 let (from, to) = (Box::new(from.clone()), Box::new(to.clone()));

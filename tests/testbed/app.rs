@@ -12,7 +12,7 @@ use std::{
 
 use authlayer::{
     AccountRecovery, Admin, AnonymousUsers, ApiKeys, Auth, AuthBuilder, AuthUser, CacheOptions,
-    ConnectedUser, CookieOptions, DeviceBound, EmailCodes, EmailSignIn, ErrorKind, Factor,
+    ConnectedUser, CookieOptions, DeviceBound, Dpop, EmailCodes, EmailSignIn, ErrorKind, Factor,
     ForwardAuth, GitHub, Introspection, OAuth2, Oidc, OpenApi, Pages, Passkeys, Password,
     PasswordReset, PgStore, PgStoreOptions, ProtectedResource, RateLimits, RecoveryCodes,
     RequireUser, Rule, SameSite, SealingKey, SecondFactors, SessionOptions, SqliteStore, Theme,
@@ -89,6 +89,7 @@ pub(crate) struct Config {
     pub(crate) email_sign_in: bool,
     pub(crate) totp: bool,
     pub(crate) device_bound: bool,
+    pub(crate) dpop: bool,
     pub(crate) usernames: bool,
     pub(crate) pages: bool,
     /// Whether users with the role `admin` administer.
@@ -287,6 +288,7 @@ impl Default for Config {
             email_sign_in: true,
             totp: true,
             device_bound: false,
+            dpop: false,
             usernames: false,
             pages: true,
             admin: true,
@@ -429,6 +431,10 @@ impl Testbed {
         };
         let builder = match config.device_bound {
             true => builder.flow(DeviceBound::new().allow_loopback(true)),
+            false => builder,
+        };
+        let builder = match config.dpop {
+            true => builder.flow(Dpop::new()),
             false => builder,
         };
         let services = config.introspection.iter();

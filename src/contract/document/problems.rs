@@ -31,6 +31,7 @@ fn kinds(operation: &Operation, extracted: &Extracted, described: &Described) ->
         kinds.extend([
             ErrorKind::Unauthenticated,
             ErrorKind::DeviceProofRequired,
+            ErrorKind::DpopProofRefused,
             ErrorKind::Forbidden,
         ]);
     }
@@ -51,7 +52,11 @@ fn kinds(operation: &Operation, extracted: &Extracted, described: &Described) ->
         }
         if body.members.iter().any(|own| own.name == "transport") {
             // Hooks of the application may reject a sign-in.
-            kinds.extend([ErrorKind::TransportDisabled, ErrorKind::Forbidden]);
+            kinds.extend([
+                ErrorKind::TransportDisabled,
+                ErrorKind::Forbidden,
+                ErrorKind::InvalidDpopProof,
+            ]);
         }
     }
     if !operation.query.is_empty() {

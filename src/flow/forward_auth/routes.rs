@@ -32,6 +32,7 @@ const ALLOWED: &[Success] =
 const REFUSALS: &[ErrorKind] = &[
     ErrorKind::Unauthenticated,
     ErrorKind::DeviceProofRequired,
+    ErrorKind::DpopProofRefused,
     ErrorKind::CrossOrigin,
     ErrorKind::Forbidden,
     ErrorKind::StepUpRequired,
