@@ -84,6 +84,29 @@ kinds! {
     /// The refresh token is unknown, forged, expired, revoked or already used; the response does
     /// not disclose which. The client should delete its tokens and let the user sign in.
     InvalidRefreshToken = UNAUTHORIZED, "invalid_refresh_token", "The session is no longer valid; sign in again";
+    /// The session is bound to a key of the client, and the request has no proof of it. A browser that
+    /// supports bound sessions refreshes the session itself; any other client should let the user sign
+    /// in.
+    DeviceProofRequired = UNAUTHORIZED, "device_proof_required", "This session can only be used on its device";
+    /// The same for a session that is bound to a key of a program (RFC 9449). The client must send a
+    /// proof of that key.
+    DpopProofRequired = UNAUTHORIZED, "device_proof_required", "This session can only be used on its device";
+    /// The proof of a key is malformed, or not one of this request, or was used before. The client must
+    /// create a new one (RFC 9449 §4.2); nothing was changed.
+    InvalidDpopProof = BAD_REQUEST, "invalid_dpop_proof", "The proof of the key is not valid";
+    /// The same for a request of a session that is bound to a key; or the proof is of another key. The
+    /// session is still valid.
+    DpopProofRefused = UNAUTHORIZED, "invalid_dpop_proof", "The proof of the key is not valid";
+    /// The access token is bound to a key and was presented by another scheme than `DPoP`, or it is not
+    /// bound and was presented by that one, or it is not valid. The client should present it as its
+    /// `token_type` says, refresh the session, or let the user sign in.
+    DpopTokenRefused = UNAUTHORIZED, "unauthenticated", "Sign in to continue";
+    /// A browser refreshes a bound session by a route of its own, and sent no proof to it. The response
+    /// has the challenge that the browser signs.
+    DeviceProofMissing = FORBIDDEN, "device_proof_required", "This session can only be used on its device";
+    /// The proof of a key, with which a browser binds or refreshes a session, is not valid. The browser
+    /// should try again with the challenge of the response, if it has one.
+    InvalidDeviceProof = FORBIDDEN, "invalid_device_proof", "The proof of the device is not valid";
     /// The user is authenticated but not authorized for this request. The client should not repeat
     /// it.
     Forbidden = FORBIDDEN, "forbidden", "You are not allowed to do this";

@@ -144,6 +144,13 @@ kinds! {
     IdentityLinked = "identity_linked";
     /// An identity at a provider was unlinked from a user.
     IdentityUnlinked = "identity_unlinked";
+    /// A session was bound to a key of its browser.
+    DeviceBound = "device_bound";
+    /// A refresh of a bound session had a proof of another key: its cookies may have been stolen. The
+    /// user is notified of the first one of a session.
+    DeviceProofRefused = "device_proof_refused";
+    /// A browser could not refresh a bound session; `detail.reason` is the cause that it reports.
+    DeviceSkipped = "device_skipped";
     /// A passkey was added.
     PasskeyAdded = "passkey_added";
     /// A passkey was removed.
@@ -499,6 +506,7 @@ impl EventKind {
         matches!(
             self,
             Self::RefreshReused
+                | Self::DeviceProofRefused
                 | Self::AccountLocked
                 | Self::MailFailed
                 | Self::BreachCheckSkipped

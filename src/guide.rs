@@ -12,6 +12,9 @@ pub mod authorization {}
 #[doc = include_str!("../guide/deploy.md")]
 pub mod deploy {}
 
+#[doc = include_str!("../guide/device-bound.md")]
+pub mod device_bound {}
+
 #[doc = include_str!("../guide/email-sign-in.md")]
 pub mod email_sign_in {}
 

@@ -5,6 +5,7 @@
         feature = "password",
         feature = "oauth",
         feature = "passkeys",
+        feature = "device-bound",
         feature = "totp",
         feature = "tokens",
         feature = "pages",
@@ -89,6 +90,8 @@ pub use flow::{
     forward_auth::ForwardAuth, introspection::Introspection, protected_resource::ProtectedResource,
     reset::PasswordReset,
 };
+#[cfg(feature = "device-bound")]
+pub use flow::{device_bound::DeviceBound, dpop::Dpop};
 #[cfg(feature = "oauth")]
 pub use flow::{github::GitHub, oauth::OAuth, oauth2::OAuth2, oidc::Oidc};
 #[cfg(feature = "totp")]
@@ -107,8 +110,8 @@ pub use limit::RateLimits;
 pub use mail::SmtpMailer;
 pub use mail::{DeliveryError, Mailer, Message, MessageKind, StderrMailer};
 pub use model::{
-    ApiKey, Denial, Email, Factor, IdpSession, Impersonator, KeyOwner, Rule, Session, SessionId,
-    Strength, Subject, SubjectKind, Transport, User, UserId, UserStatus, Username,
+    ApiKey, BindingKind, Denial, Email, Factor, IdpSession, Impersonator, KeyOwner, Rule, Session,
+    SessionId, Strength, Subject, SubjectKind, Transport, User, UserId, UserStatus, Username,
 };
 pub use network::InvalidNetwork;
 pub use origin::{InvalidOrigin, Origins};

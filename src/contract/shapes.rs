@@ -65,6 +65,7 @@ pub(crate) const SESSION: Schema = Schema::Named(
         // The last one is of a newer version.
         Member::new("transport", Schema::one_of(&["cookie", "bearer", "other"])),
         Member::new("impersonator", IMPERSONATOR).optional(),
+        Member::new("bound", Schema::one_of(&["device", "dpop"])).nullable(),
     ],
 );
 
@@ -74,7 +75,7 @@ pub(crate) const TOKENS: Member = Member::new(
         "Tokens",
         &[
             Member::text("access_token", "aat_0123456789abcdef"),
-            Member::new("token_type", Schema::one_of(&["Bearer"])),
+            Member::new("token_type", Schema::one_of(&["Bearer", "DPoP"])),
             Member::new("expires_in", Schema::Integer(900)),
             Member::text("refresh_token", "art_0123456789abcdef"),
             Member::new("refresh_expires_in", Schema::Integer(2_592_000)),

@@ -48,6 +48,10 @@ impl Domain {
     pub(crate) const SECURITY_EVENT: Self = Self("security event");
     /// The lookup key of a barred identity.
     pub(crate) const BARRED_IDENTITY: Self = Self("barred identity");
+    /// The challenge with which a browser binds a session to a key.
+    pub(crate) const DEVICE_CHALLENGE: Self = Self("device challenge");
+    /// The key and the id of a proof of possession.
+    pub(crate) const USED_PROOF: Self = Self("used proof");
     /// A handle that people type.
     pub(crate) const TYPED: Self = Self("typed handle");
     /// A name that a flow stores once.

@@ -9,6 +9,8 @@ pub(crate) mod es256;
 pub mod handle;
 #[cfg(feature = "password")]
 pub mod password;
+#[cfg(feature = "device-bound")]
+pub(crate) mod proof;
 pub mod random;
 pub mod ratchet;
 #[cfg(feature = "sealing")]

@@ -9,8 +9,12 @@ pub mod admin;
 pub mod anonymous;
 pub mod api_keys;
 pub mod codes;
+#[cfg(feature = "device-bound")]
+pub mod device_bound;
 pub mod device_grant;
 pub(crate) mod devices;
+#[cfg(feature = "device-bound")]
+pub mod dpop;
 pub mod email_sign_in;
 pub mod forward_auth;
 #[cfg(feature = "oauth")]

@@ -12,6 +12,8 @@ pub(super) enum Caller {
     Program(AuthUser),
     /// A credential that is not valid.
     Refused,
+    /// A session that is bound to a key of the client, without a valid proof of it: the error.
+    Unproven(ErrorKind),
     /// No credential.
     Anonymous,
 }
@@ -21,7 +23,7 @@ impl Caller {
     pub(super) fn user(&self) -> Option<&AuthUser> {
         match self {
             Self::User(user) => Some(user),
-            Self::Program(_) | Self::Refused | Self::Anonymous => None,
+            Self::Program(_) | Self::Refused | Self::Unproven(_) | Self::Anonymous => None,
         }
     }
 
@@ -30,6 +32,7 @@ impl Caller {
         match self {
             Self::User(user) | Self::Program(user) => Ok(user),
             Self::Refused => Err(ErrorKind::InvalidToken.into()),
+            Self::Unproven(kind) => Err(kind.into()),
             Self::Anonymous => Err(ErrorKind::Unauthenticated.into()),
         }
     }

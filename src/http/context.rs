@@ -6,10 +6,12 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use http::{HeaderMap, Method, request::Parts};
+use http::{HeaderMap, HeaderValue, Method, request::Parts};
 use tracing::Span;
 
-use super::{caller::Caller, credential::Credential, lookup::Lookup, presented::Presented};
+use super::{
+    caller::Caller, credential::Credential, dpop::path_of, lookup::Lookup, presented::Presented,
+};
 use crate::{
     crypto::token::RefreshToken,
     error::{AuthError, ErrorKind},
@@ -38,6 +40,8 @@ struct Inner {
     has_ticket: OnceLock<()>,
     /// Set once a sign-in replaced the session of the browser.
     is_replaced: OnceLock<()>,
+    /// The offer to bind the new session of this browser, for the response of a page.
+    offer: OnceLock<HeaderValue>,
 }
 
 impl Context {
@@ -50,6 +54,7 @@ impl Context {
             accepts_key: OnceLock::new(),
             has_ticket: OnceLock::new(),
             is_replaced: OnceLock::new(),
+            offer: OnceLock::new(),
         }))
     }
 
@@ -67,7 +72,10 @@ impl Context {
     /// [`ErrorKind::Misconfigured`] if there is no layer.
     pub(crate) fn of(parts: &Parts) -> Result<&Self, AuthError> {
         match parts.extensions.get::<Self>() {
-            Some(context) => Ok(context.read(&parts.method, &parts.headers)),
+            Some(context) => {
+                let path = path_of(&parts.extensions, &parts.uri);
+                Ok(context.read(&parts.method, &parts.headers, path))
+            }
             None => {
                 tracing::error!(path = parts.uri.path(), "{NO_LAYER}");
                 let error = AuthError::from(ErrorKind::Misconfigured);
@@ -79,12 +87,13 @@ impl Context {
     /// Returns the context of a whole request, or `None` without a layer.
     pub(super) fn of_request<B>(request: &http::Request<B>) -> Option<&Self> {
         let context = request.extensions().get::<Self>()?;
-        Some(context.read(request.method(), request.headers()))
+        let path = path_of(request.extensions(), request.uri());
+        Some(context.read(request.method(), request.headers(), path))
     }
 
     /// Parses the credential, unless that was done before. Does no I/O.
-    pub(super) fn read(&self, method: &Method, headers: &HeaderMap) -> &Self {
-        self.0.lookup.read(method, headers);
+    pub(super) fn read(&self, method: &Method, headers: &HeaderMap, path: &str) -> &Self {
+        self.0.lookup.read(method, headers, path);
         self
     }
 
@@ -139,6 +148,16 @@ impl Context {
     pub(super) fn forgets_impersonator(&self) -> bool {
         self.0.is_replaced.get().is_some()
             && self.0.lookup.credential().has_impersonator(self.core())
+    }
+
+    /// Stores the offer to bind the new session of this browser, which a route added to its response.
+    pub(crate) fn set_offer(&self, offer: HeaderValue) {
+        let _first = self.0.offer.set(offer);
+    }
+
+    /// Returns that offer.
+    pub(super) fn offer(&self) -> Option<&HeaderValue> {
+        self.0.offer.get()
     }
 
     /// Returns whether a user or an API key was authenticated.
@@ -221,7 +240,8 @@ impl Context {
         match self.accepted(self.0.lookup.resolve().await?)? {
             Caller::User(user) | Caller::Program(user) => Ok(Some(user)),
             Caller::Refused if !self.presented().is_cookie() => Err(ErrorKind::InvalidToken.into()),
-            Caller::Refused | Caller::Anonymous => Ok(None),
+            Caller::Unproven(kind) if self.presented().is_bearer() => Err(kind.into()),
+            Caller::Refused | Caller::Unproven(_) | Caller::Anonymous => Ok(None),
         }
     }
 

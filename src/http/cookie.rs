@@ -345,6 +345,28 @@ fn set(core: &Core, name: Name, token: &TokenString, life: Option<Duration>) -> 
     render(core, Some(name), cookie, life)
 }
 
+/// Returns the attributes of the access cookie but its lifetime, as they are in `Set-Cookie`, and its
+/// name.
+pub(crate) fn access_attributes(core: &Core) -> (String, String) {
+    let name = core.cookies.access.clone();
+    let line = render(core, Some(Name::Access), Cookie::build(name.clone()), None);
+    let line = String::from_utf8_lossy(line.as_bytes()).into_owned();
+    let attributes = line.split_once("; ").map(|(_, attributes)| attributes.to_owned());
+    (name, attributes.unwrap_or_default())
+}
+
+/// Returns the access and the refresh token in the cookies, if cookies are enabled. One that is sent
+/// twice is ignored.
+pub(crate) fn tokens<'a>(
+    core: &Core,
+    headers: &'a HeaderMap,
+) -> (Option<&'a str>, Option<&'a str>) {
+    if core.sessions.options().resolve_transport(Some(Transport::Cookie)).is_err() {
+        return (None, None);
+    }
+    (read(headers, &core.cookies.access).once(), read(headers, &core.cookies.refresh).once())
+}
+
 /// Returns the header that clears a cookie: the same attributes with a lifetime of zero.
 pub(crate) fn clear(core: &Core, name: Name) -> HeaderValue {
     let cookie = Cookie::build(name.text(core).to_owned());

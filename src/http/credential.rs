@@ -5,9 +5,10 @@ use http::{HeaderMap, Method};
 use super::{
     cookie::{self, CookieLines},
     csrf::{self, CrossOrigin, ForwardedMethod},
+    dpop::PresentedProof,
     presented::Presented,
 };
-use crate::services::Core;
+use crate::services::{BoundSessions, Core};
 
 /// The credential of a request.
 pub(super) struct Credential {
@@ -16,19 +17,31 @@ pub(super) struct Credential {
     cookies: CookieLines,
     /// Set if a cookie authenticates the request and another site sent it.
     pub(super) cross_origin: Option<CrossOrigin>,
+    /// Why the browser did not refresh a bound session before the request.
+    pub(super) skipped: Option<&'static str>,
+    /// The proof of a token that is presented by the scheme `DPoP`.
+    pub(super) proof: Option<Box<PresentedProof>>,
 }
 
 /// The credential before it is read.
-pub(super) static UNREAD: Credential =
-    Credential { presented: Presented::Nothing, cookies: CookieLines::NONE, cross_origin: None };
+pub(super) static UNREAD: Credential = Credential {
+    presented: Presented::Nothing,
+    cookies: CookieLines::NONE,
+    cross_origin: None,
+    skipped: None,
+    proof: None,
+};
 
 impl Credential {
-    pub(super) fn read(core: &Core, method: &Method, headers: &HeaderMap) -> Self {
+    pub(super) fn read(core: &Core, (method, path): (&Method, &str), headers: &HeaderMap) -> Self {
         let presented = Presented::read(headers, core);
         let may_refresh = match presented {
             Presented::Nothing => cookie::refresh_token(core, headers).is_some(),
             Presented::Cookie(_) => true,
-            Presented::Bearer(_) | Presented::Key(_) | Presented::AmbiguousCookies => false,
+            Presented::Bearer(_)
+            | Presented::Dpop(_)
+            | Presented::Key(_)
+            | Presented::AmbiguousCookies => false,
         };
         let has_cookie = presented.is_cookie() || may_refresh;
         let cross_origin = has_cookie.then(|| csrf::verify(method, headers, &core.origins));
@@ -37,15 +50,25 @@ impl Credential {
             || (matches!(presented, Presented::Nothing)
                 && cookie::impersonator(core, headers).is_some());
         let cookies = if may_be_read { CookieLines::of(headers) } else { CookieLines::NONE };
-        Self { presented, cookies, cross_origin }
+        let skipped = if has_cookie { skipped(core, headers) } else { None };
+        let proof = proof_of(&presented, headers, Some((method.as_str(), path)));
+        Self { presented, cookies, cross_origin, skipped, proof }
     }
 
     /// Reads the credential of a request that a proxy asks about. The refresh cookie is not read.
-    pub(super) fn forwarded(core: &Core, headers: &HeaderMap, method: ForwardedMethod) -> Self {
+    /// `target` is the method and the path that a trusted proxy states.
+    pub(super) fn forwarded(
+        core: &Core,
+        headers: &HeaderMap,
+        method: ForwardedMethod,
+        target: Option<(&str, &str)>,
+    ) -> Self {
         let presented = Presented::read(headers, core);
         let check = || csrf::verify_forwarded(method, headers, &core.origins);
         let cross_origin = presented.is_cookie().then(check).and_then(Result::err);
-        Self { presented, cookies: CookieLines::NONE, cross_origin }
+        let proof = proof_of(&presented, headers, target);
+        let cookies = CookieLines::NONE;
+        Self { presented, cookies, cross_origin, skipped: None, proof }
     }
 
     /// Returns whether the refresh token of an administrator waits in a cookie.
@@ -57,4 +80,27 @@ impl Credential {
     pub(super) fn refresh(&self, core: &Core) -> Option<&str> {
         self.cookies.refresh_token(core)
     }
+}
+
+/// Returns why the browser did not refresh a bound session, as it reports in `Secure-Session-Skipped`,
+/// if sessions can be bound.
+fn skipped(core: &Core, headers: &HeaderMap) -> Option<&'static str> {
+    core.offered::<BoundSessions>()?;
+    let line = headers.get("secure-session-skipped")?.to_str().unwrap_or_default();
+    let reason = line.split([';', ',']).next().unwrap_or_default().trim();
+    let reasons = ["unreachable", "server_error", "quota_exceeded"];
+    Some(reasons.into_iter().find(|own| *own == reason).unwrap_or("other"))
+}
+
+/// Returns the proof of a token that is presented by the scheme `DPoP`. Without a target, no proof is
+/// valid.
+fn proof_of(
+    presented: &Presented,
+    headers: &HeaderMap,
+    target: Option<(&str, &str)>,
+) -> Option<Box<PresentedProof>> {
+    let Presented::Dpop(Some(token)) = presented else { return None };
+    let token = token.encode();
+    let read = PresentedProof::read(headers, token.expose(), target.unwrap_or_default());
+    Some(Box::new(read))
 }

@@ -133,6 +133,19 @@ impl RequireUser {
         self.rule(Rule::two_factor())
     }
 
+    /// Requires a session that is bound to a key of its device; see [`Rule::device_bound`]. Any other
+    /// is answered 403 `forbidden` with `"missing": ["device"]`.
+    ///
+    /// ```
+    /// use authlayer::RequireUser;
+    ///
+    /// let guard = RequireUser::new().role("admin").device_bound();
+    /// # drop(guard);
+    /// ```
+    pub fn device_bound(self) -> Self {
+        self.rule(Rule::device_bound())
+    }
+
     /// Accepts API keys whatever scopes they have, if they pass the rule.
     ///
     /// Without it, a guard accepts an API key only if the key passes by a scope that the rule

@@ -20,9 +20,10 @@ use super::{
     span,
 };
 use crate::{
+    crypto::token::RefreshToken,
     error::{AuthError, ErrorKind},
-    event::EventKind,
-    model::Transport,
+    event::{Event, EventKind},
+    model::{BindingKind, Session, SessionId, Transport, UserId},
     services::Core,
     session::{AuthUser, AuthenticatedSession, IssuedTokens},
 };
@@ -44,6 +45,8 @@ struct Waited {
     /// The refresh of the session, which happens at most once.
     renewal: OnceCell<Result<Option<Renewed>, AuthError>>,
     resolved: OnceCell<Result<Caller, AuthError>>,
+    /// The result of the verification of the proof.
+    proven: OnceLock<Result<(), AuthError>>,
     /// The result of a lookup that bypasses the cache.
     revalidated: OnceCell<Result<Caller, AuthError>>,
 }
@@ -77,8 +80,8 @@ impl Lookup {
     }
 
     /// Parses the credential, unless that was done before. Does no I/O.
-    pub(super) fn read(&self, method: &Method, headers: &HeaderMap) {
-        self.credential.get_or_init(|| Credential::read(&self.core, method, headers));
+    pub(super) fn read(&self, method: &Method, headers: &HeaderMap, path: &str) {
+        self.credential.get_or_init(|| Credential::read(&self.core, (method, path), headers));
     }
 
     /// Sets the credential, unless it was read before.
@@ -133,7 +136,14 @@ impl Lookup {
         if credential.cross_origin.is_some() || waited.is_some() {
             return None;
         }
+        if matches!(credential.presented, Presented::Dpop(_)) {
+            // Its proof is verified once.
+            return None;
+        }
         let user = self.core.sessions.known(credential.presented.token()?)?;
+        if user.session.bound() == Some(BindingKind::Dpop) {
+            return None;
+        }
         let user = self.user_of(user);
         Some(self.known.get_or_init(|| user).clone())
     }
@@ -188,7 +198,18 @@ impl Lookup {
     /// Returns the user that was found, and records it in the span of the request.
     fn user_of(&self, found: Arc<AuthenticatedSession>) -> AuthUser {
         span::record_user(&self.span, &found);
+        let session = &found.session;
+        if session.bound() == Some(BindingKind::Device) {
+            self.record_skipped(session.id, Some(&session.user_id));
+        }
         self.core.auth_user(found)
+    }
+
+    /// Records that the browser did not refresh the bound session, if it reports that.
+    fn record_skipped(&self, session: SessionId, user: Option<&UserId>) {
+        let Some(reason) = self.credential().skipped else { return };
+        let event = self.core.event(EventKind::DeviceSkipped).session(session).reason(reason);
+        self.core.events.record(user.into_iter().fold(event, Event::user));
     }
 
     fn waited(&self) -> &Waited {
@@ -206,22 +227,45 @@ impl Lookup {
                 Ok(Caller::Refused)
             }
             Presented::Bearer(None) | Presented::Key(None) => Ok(Caller::Refused),
+            Presented::Dpop(None) => Ok(Caller::Unproven(ErrorKind::DpopTokenRefused)),
             Presented::Key(Some(key)) => Ok(match self.core.resolve_bearer(key).await? {
                 Some(resolved) => Caller::Program(self.core.auth_user(resolved)),
                 None => Caller::Refused,
             }),
             Presented::Cookie(None) => self.renew(Caller::Refused).await,
-            Presented::Bearer(Some(token)) | Presented::Cookie(Some(token)) => {
+            Presented::Bearer(Some(token))
+            | Presented::Dpop(Some(token))
+            | Presented::Cookie(Some(token)) => {
                 let sessions = &self.core.sessions;
                 let found = match source {
                     Source::CacheOrStore => sessions.verify(token).await?,
                     Source::Store => sessions.verify_anew(token).await?,
                 };
                 match found.valid() {
-                    Some(resolved) => Ok(Caller::User(self.user_of(resolved))),
+                    Some(resolved) => Ok(match self.check_binding(&resolved.session) {
+                        Ok(()) => Caller::User(self.user_of(resolved)),
+                        Err(error) => Caller::Unproven(error.kind()),
+                    }),
+                    None if matches!(self.credential().presented, Presented::Dpop(_)) => {
+                        Ok(Caller::Unproven(ErrorKind::DpopTokenRefused))
+                    }
                     None => self.renew(Caller::Refused).await,
                 }
             }
+        }
+    }
+
+    /// Checks that the token of a session was presented as its binding requires. The proof of a request
+    /// is verified once.
+    fn check_binding(&self, session: &Session) -> Result<(), AuthError> {
+        let is_bound = session.bound() == Some(BindingKind::Dpop);
+        let proof = self.credential().proof.as_ref();
+        match (is_bound, proof) {
+            (false, None) => Ok(()),
+            (true, Some(proof)) => {
+                self.waited().proven.get_or_init(|| proof.require(&self.core, session)).clone()
+            }
+            (true, None) | (false, Some(_)) => Err(ErrorKind::DpopTokenRefused.into()),
         }
     }
 
@@ -232,6 +276,12 @@ impl Lookup {
         match self.waited().renewal.get_or_init(|| self.refresh(token)).await {
             Ok(Some(renewed)) => Ok(Caller::User(renewed.user.clone())),
             Ok(None) => Ok(otherwise),
+            Err(error) if error.kind() == ErrorKind::DeviceProofRequired => {
+                if let Some(token) = RefreshToken::parse(token) {
+                    self.record_skipped(token.session, None);
+                }
+                Ok(Caller::Unproven(ErrorKind::DeviceProofRequired))
+            }
             Err(error) => Err(error.clone()),
         }
     }

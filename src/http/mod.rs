@@ -22,6 +22,7 @@ pub(crate) mod cookie;
 mod credential;
 pub(crate) mod csrf;
 mod described;
+mod dpop;
 pub(crate) mod error_page;
 mod extract;
 pub(crate) mod forward;

@@ -8,7 +8,7 @@ use crate::{
         handle::{OneTimeToken, TokenPurpose},
         token::{ACCESS_PREFIX, AccessToken},
     },
-    services::{Bearers, Core},
+    services::{Bearers, Core, DpopProofs},
     session::TokenTransports,
 };
 
@@ -19,6 +19,8 @@ pub(crate) enum Presented {
     Nothing,
     /// A bearer token; `None` if it is malformed or ambiguous.
     Bearer(Option<AccessToken>),
+    /// A token that is bound to a key, presented with a proof (RFC 9449 §7.1); `None` if it is malformed.
+    Dpop(Option<AccessToken>),
     /// An API key or another bearer token of a program; `None` if it is malformed.
     Key(Option<OneTimeToken>),
     /// A cookie; `None` if it is malformed.
@@ -34,7 +36,8 @@ impl Presented {
     pub(crate) fn read(headers: &HeaderMap, core: &Core) -> Self {
         let mode = core.sessions.options().mode;
         if mode != TokenTransports::Cookie
-            && let Some(bearer) = bearer(headers, || core.offered())
+            && let Some(bearer) =
+                bearer(headers, || core.offered(), || core.offered::<DpopProofs>().is_some())
         {
             return bearer;
         }
@@ -55,13 +58,13 @@ impl Presented {
 
     /// Returns whether the credential is a bearer token or API key, valid or not.
     pub(crate) fn is_bearer(&self) -> bool {
-        matches!(self, Self::Bearer(_) | Self::Key(_))
+        matches!(self, Self::Bearer(_) | Self::Dpop(_) | Self::Key(_))
     }
 
     /// Returns the access token, if it is well-formed.
     pub(crate) fn token(&self) -> Option<&AccessToken> {
         match self {
-            Self::Bearer(token) | Self::Cookie(token) => token.as_ref(),
+            Self::Bearer(token) | Self::Dpop(token) | Self::Cookie(token) => token.as_ref(),
             Self::Nothing | Self::Key(_) | Self::AmbiguousCookies => None,
         }
     }
@@ -71,6 +74,7 @@ impl Presented {
 fn bearer<'a>(
     headers: &HeaderMap,
     programs: impl FnOnce() -> Option<&'a Bearers>,
+    has_proofs: impl FnOnce() -> bool,
 ) -> Option<Presented> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let value = values.next()?;
@@ -83,11 +87,14 @@ fn bearer<'a>(
     if scheme.is_empty() {
         return Some(Presented::Bearer(None));
     }
+    let begin = rest.iter().position(|b| *b != b' ').unwrap_or(rest.len());
+    let (_, text) = rest.split_at_checked(begin)?;
+    if scheme.eq_ignore_ascii_case(b"dpop") && has_proofs() {
+        return Some(Presented::Dpop(AccessToken::parse(text)));
+    }
     if !scheme.eq_ignore_ascii_case(b"bearer") {
         return None;
     }
-    let begin = rest.iter().position(|b| *b != b' ').unwrap_or(rest.len());
-    let (_, text) = rest.split_at_checked(begin)?;
     if text.starts_with(ACCESS_PREFIX.as_bytes()) {
         return Some(Presented::Bearer(AccessToken::parse(text)));
     }
@@ -135,7 +142,8 @@ mod tests {
                 .iter()
                 .map(|l| (header::AUTHORIZATION, HeaderValue::from_bytes(l.as_bytes()).unwrap()))
                 .collect();
-            let found = bearer(&headers, || None).map(|presented| presented.token().is_some());
+            let found =
+                bearer(&headers, || None, || false).map(|presented| presented.token().is_some());
             assert_eq!(found, outcome, "{name}");
         }
     }

@@ -35,7 +35,9 @@ impl IntoResponse for AuthError {
         headers.insert(header::CONTENT_TYPE, PROBLEM);
         headers.insert(header::CACHE_CONTROL, NO_STORE);
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, NOSNIFF);
-        if kind == ErrorKind::InvalidToken {
+        if let Some(challenge) = dpop_challenge(kind) {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        } else if kind == ErrorKind::InvalidToken {
             let challenge = HeaderValue::from_static("Bearer error=\"invalid_token\"");
             headers.insert(header::WWW_AUTHENTICATE, challenge);
         } else if kind.status() == StatusCode::UNAUTHORIZED {
@@ -66,4 +68,18 @@ pub(super) fn retry_after(error: &AuthError) -> Option<u64> {
     }
     let seconds = error.extensions().iter().find(|(name, _)| *name == "retry_after");
     seconds.and_then(|(_, seconds)| seconds.as_u64())
+}
+
+/// Returns the challenge of an error of a bound token or its proof (RFC 9449 §7.1).
+fn dpop_challenge(kind: ErrorKind) -> Option<&'static str> {
+    match kind {
+        ErrorKind::DpopTokenRefused => {
+            Some("DPoP error=\"invalid_token\", algs=\"ES256 EdDSA RS256\"")
+        }
+        ErrorKind::DpopProofRefused => {
+            Some("DPoP error=\"invalid_dpop_proof\", algs=\"ES256 EdDSA RS256\"")
+        }
+        ErrorKind::DpopProofRequired => Some("DPoP algs=\"ES256 EdDSA RS256\""),
+        _ => None,
+    }
 }

@@ -116,7 +116,7 @@ fn next_page(
 ) -> Option<(String, &'static str)> {
     let can_return = is_htmx || is_read(parts);
     match refusal.kind() {
-        ErrorKind::Unauthenticated | ErrorKind::InvalidToken => {
+        ErrorKind::Unauthenticated | ErrorKind::InvalidToken | ErrorKind::DeviceProofRequired => {
             let page = page.map(ToOwned::to_owned);
             page.or_else(|| Some(pages?.path("sign-in"))).map(|page| (page, ""))
         }

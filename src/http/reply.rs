@@ -4,7 +4,7 @@ use axum::{
     Json,
     response::{IntoResponse, Response},
 };
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -15,12 +15,15 @@ use super::{
 };
 use crate::{
     error::after_commit,
-    model::{Basis, Factor, Impersonator, Session, SessionId, Transport, User},
-    services::{ChallengeHandle, Core, Outcome, Pending, SignInOutcome},
+    model::{Basis, BindingKind, Factor, Impersonator, Session, SessionId, Transport, User},
+    services::{BoundSessions, ChallengeHandle, Core, Outcome, Pending, SignInOutcome},
     session::IssuedTokens,
 };
 
 pub(super) const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+/// The header that offers the registration of a key.
+pub(crate) const SESSION_REGISTRATION: HeaderName =
+    HeaderName::from_static("secure-session-registration");
 pub(super) const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 
 /// A [`Session`] in a response.
@@ -38,6 +41,7 @@ pub(crate) struct SessionView<'a> {
     transport: Transport,
     #[serde(skip_serializing_if = "Option::is_none")]
     impersonator: Option<&'a Impersonator>,
+    bound: Option<BindingKind>,
 }
 
 /// A verified factor in a response. The enrollment of a factor is not included.
@@ -68,6 +72,7 @@ impl<'a> SessionView<'a> {
             user_agent: session.client.user_agent.as_deref(),
             transport: session.transport,
             impersonator: session.impersonator.as_ref(),
+            bound: session.bound(),
         }
     }
 }
@@ -130,9 +135,7 @@ pub(crate) async fn lead_on(
             let mut response = see_other(place);
             let (_, issued) = *complete;
             end_former(core, context, issued.session.id).await;
-            for line in cookie::set_both(core, &issued) {
-                response.headers_mut().append(header::SET_COOKIE, line);
-            }
+            set_session(core, &mut response, &issued);
             response
         }
         Outcome::Pending(asked) => {
@@ -234,9 +237,7 @@ pub(super) fn complete_with(
         return (status, Json(body)).into_response();
     }
     let mut response = (status, Json(body)).into_response();
-    for line in cookie::set_both(core, &issued) {
-        response.headers_mut().append(header::SET_COOKIE, line);
-    }
+    set_session(core, &mut response, &issued);
     response
 }
 
@@ -256,16 +257,34 @@ pub(crate) fn with_tokens(
     } else {
         (status, Json(body)).into_response()
     };
-    for line in cookie::set_both(core, issued) {
-        response.headers_mut().append(header::SET_COOKIE, line);
-    }
+    set_session(core, &mut response, issued);
     response
+}
+
+/// Adds the cookies of a session, and the offer to bind it to a key of the browser.
+fn set_session(core: &Core, response: &mut Response, issued: &IssuedTokens) {
+    let headers = response.headers_mut();
+    for line in cookie::set_both(core, issued) {
+        headers.append(header::SET_COOKIE, line);
+    }
+    offer_binding(core, headers, issued);
+}
+
+/// Adds the header that lets a browser bind the session of a verified user to a key (W3C Device Bound
+/// Session Credentials).
+pub(super) fn offer_binding(core: &Core, headers: &mut HeaderMap, issued: &IssuedTokens) {
+    let path = core.offered::<BoundSessions>().and_then(|own| own.registration.as_deref());
+    let Some((path, challenge)) = path.zip(issued.offer.as_deref()) else { return };
+    let line = format!("(ES256 RS256);path=\"{path}\";challenge=\"{challenge}\"");
+    if let Ok(line) = HeaderValue::from_str(&line) {
+        headers.insert(SESSION_REGISTRATION, line);
+    }
 }
 
 fn tokens(issued: &IssuedTokens) -> Value {
     json!({
         "access_token": issued.access.expose(),
-        "token_type": "Bearer",
+        "token_type": issued.token_type(),
         "expires_in": issued.access_expires_in().as_secs(),
         "refresh_token": issued.refresh.expose(),
         "refresh_expires_in": issued.refresh_expires_in().as_secs(),

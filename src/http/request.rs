@@ -17,7 +17,9 @@ use serde_json::{Map, Value};
 use super::{
     client::client_of,
     context::{Context, no_key},
-    cookie, csrf, json, reply,
+    cookie, csrf,
+    dpop::path_of,
+    json, reply,
 };
 use crate::{
     crypto::token::TokenString,
@@ -109,7 +111,9 @@ pub(crate) fn client(core: &Arc<Core>, parts: &Parts) -> Result<Client, AuthErro
     let context = match parts.extensions.get::<Context>() {
         Some(_) => Context::of(parts)?.clone(),
         None => {
-            Context::new(core, tracing::Span::none()).read(&parts.method, &parts.headers).clone()
+            let path = path_of(&parts.extensions, &parts.uri);
+            let context = Context::new(core, tracing::Span::none());
+            context.read(&parts.method, &parts.headers, path).clone()
         }
     };
     Client::of(parts, context)

@@ -67,6 +67,7 @@ impl IntoResponseParts for SignedIn {
         {
             parts.headers_mut().append(header::SET_COOKIE, line);
         }
+        reply::offer_binding(&self.0.core, parts.headers_mut(), &self.0.issued);
         parts.headers_mut().insert(header::CACHE_CONTROL, reply::NO_STORE);
         Ok(parts)
     }
@@ -109,6 +110,7 @@ impl SignedIn {
         for line in cookie::set_both(&self.0.core, &self.0.issued) {
             response.headers_mut().append(header::SET_COOKIE, line);
         }
+        reply::offer_binding(&self.0.core, response.headers_mut(), &self.0.issued);
         // A pending sign-in of the browser is complete.
         let pending = cookie::clear_pending(&self.0.core);
         for line in self.0.cookies.into_iter().chain([pending]) {

@@ -16,6 +16,7 @@ use tracing::Span;
 use super::{
     context::Context,
     cookie,
+    reply::SESSION_REGISTRATION,
     span::{of_request, record_status},
     undecided::Undecided,
 };
@@ -139,6 +140,9 @@ fn hand_out<R>(context: &Context, response: &mut Response<R>) {
     if context.forgets_impersonator() {
         let line = cookie::clear_impersonator(context.core());
         response.headers_mut().append(header::SET_COOKIE, line);
+    }
+    if let Some(offer) = context.offer() {
+        response.headers_mut().insert(SESSION_REGISTRATION, offer.clone());
     }
     if let Some(issued) = context.renewed()
         && !cookie::is_set(context.core(), response.headers())

@@ -154,6 +154,13 @@ pub fn english(kind: MessageKind) -> MessageText {
             "If you need to sign in elsewhere, use a passkey or a linked account, or set a new \
             password.",
         ),
+        MessageKind::DeviceMismatch => (
+            "A session was used on another device",
+            "A session of your account is bound to your device, and another device tried to renew \
+            it. This was rejected, but what your device sends may have been stolen.",
+            "If this was not you, sign out on that device, check it for malware, and set a new \
+            password.",
+        ),
         MessageKind::RefreshReuse => (
             "A device was signed out",
             "A token of your account was used again after it had been replaced. That device has \

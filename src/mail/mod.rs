@@ -138,6 +138,8 @@ kinds! {
     /// Password sign-in is paused for a day on unknown devices, after too many consecutive
     /// failures.
     Locked = "notice_locked";
+    /// A session that is bound to a device was used with a key of another one.
+    DeviceMismatch = "notice_device_mismatch";
     /// A replaced refresh token was used again, and its session was revoked.
     RefreshReuse = "notice_refresh_reuse";
 }

@@ -6,6 +6,7 @@
 pub(crate) mod accept;
 mod amr;
 mod available;
+mod binding;
 mod denial;
 mod email;
 mod factor;
@@ -23,6 +24,8 @@ mod user;
 mod username;
 
 pub use available::AvailableFactors;
+pub(crate) use binding::Thumbprint;
+pub use binding::{BindingKind, SessionBinding};
 pub use denial::{Denial, StepUp};
 pub use email::{Email, InvalidEmail};
 pub(crate) use factor::CredentialTag;

@@ -29,6 +29,7 @@ enum Node {
     VerifiedEmail,
     Known,
     TwoFactor,
+    Bound,
     Proved { within: Option<Duration>, factor: Option<Factor> },
     All(Vec<Self>),
     Any(Vec<Self>),
@@ -127,6 +128,18 @@ impl Rule {
     /// factor of the application; or a provider that the flow trusts with it. An email code beside a password is not sufficient.
     pub fn two_factor() -> Self {
         Self(Node::TwoFactor)
+    }
+
+    /// Requires a session that is bound to a key of its device (see
+    /// [`Session::bound`](crate::Session::bound)), so that a stolen token is not sufficient.
+    ///
+    /// ```
+    /// use authlayer::Rule;
+    /// let may_pay = Rule::role("treasurer").and(Rule::device_bound());
+    /// assert_eq!(may_pay.to_string(), "role:treasurer and device");
+    /// ```
+    pub fn device_bound() -> Self {
+        Self(Node::Bound)
     }
 
     /// Requires both rules.
@@ -235,6 +248,7 @@ impl Node {
             Self::Tenant(tenant) => who.user.tenant_id.as_ref() == Some(tenant),
             Self::VerifiedEmail => who.user.email_verified_at.is_some(),
             Self::Known => !who.user.is_anonymous,
+            Self::Bound => who.session.bound().is_some(),
             Self::Proved { within, factor } => {
                 if is_proved(who, *within, *factor) {
                     return Ok(());
@@ -354,6 +368,7 @@ impl fmt::Display for Node {
             Self::VerifiedEmail => f.write_str("verified_email"),
             Self::Known => f.write_str("known"),
             Self::TwoFactor => f.write_str("two_factor"),
+            Self::Bound => f.write_str("device"),
             Self::Proved { within, factor } => {
                 f.write_str(factor.map_or("a proof", Factor::as_str))?;
                 within.map_or(Ok(()), |age| write!(f, " within {} s", age.as_secs()))

@@ -6,7 +6,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::SerializeStruct};
 
-use super::{Basis, Factor, FactorProof, UserId};
+use super::{Basis, BindingKind, Factor, FactorProof, SessionBinding, Thumbprint, UserId};
 
 /// The public id of a session: 128 random bits, which authenticate nothing.
 ///
@@ -59,11 +59,14 @@ pub(crate) struct TokenDelivery {
     pub(crate) transport: Transport,
     #[serde(default = "persistent")]
     pub(crate) is_persistent: bool,
+    /// The key that the sign-in offered for the session.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) jkt: Option<Thumbprint>,
 }
 
 impl From<Transport> for TokenDelivery {
     fn from(transport: Transport) -> Self {
-        Self { transport, is_persistent: true }
+        Self { transport, is_persistent: true, jkt: None }
     }
 }
 
@@ -189,6 +192,8 @@ pub struct Session {
     pub upstream: Option<IdpSession>,
     /// The administrator who acts as the user on this session, if it is an impersonation.
     pub impersonator: Option<Impersonator>,
+    /// The key that the session is bound to.
+    pub(crate) binding: Option<SessionBinding>,
     /// The number of times that its tokens were replaced other than by a refresh.
     pub(crate) renewals: u32,
 }
@@ -261,6 +266,17 @@ impl Session {
         self.factors.iter().any(|proof| proof.method == Factor::DeviceGrant)
     }
 
+    /// Returns the kind of key that the session is bound to, if it is bound to one: its tokens are
+    /// then renewed only with a proof of that key.
+    pub fn bound(&self) -> Option<BindingKind> {
+        self.binding.as_ref().map(SessionBinding::kind)
+    }
+
+    /// Returns the key that the session is bound to.
+    pub fn binding(&self) -> Option<&SessionBinding> {
+        self.binding.as_ref()
+    }
+
     /// Creates a session with these values, for a store or a test.
     pub fn new(id: SessionId, user_id: UserId, transport: Transport, now: Timestamp) -> Self {
         Self {
@@ -277,6 +293,7 @@ impl Session {
             is_persistent: true,
             upstream: None,
             impersonator: None,
+            binding: None,
             renewals: 0,
         }
     }

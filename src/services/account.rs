@@ -222,8 +222,12 @@ impl Core {
         let event = self.event(EventKind::PasswordChanged).user(&after.id);
         self.events.record(event.session(session.id));
         self.password_was_set(after, notice).await;
-        let (user, issued) =
+        let (user, mut issued) =
             changed.done().map_err(|_| AuthError::from(ErrorKind::InvalidToken))?;
+        if matches!(current, Some(Requirement::NoPassword)) {
+            // A first password is a registration.
+            issued.offer = None;
+        }
         Ok(Outcome::complete(user, issued))
     }
 

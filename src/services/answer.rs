@@ -5,8 +5,8 @@ use serde_json::Value;
 
 use super::{
     Client, Core, FactorAttempt, FactorCheck, FactorFailure, Outcome, ReliesOn, SignInOutcome,
-    StepUp, code::as_written, credentials::CredentialUse, factor::AnyFactor,
-    second_step::return_to_of,
+    StepUp, code::as_written, credentials::CredentialUse, dpop::require_same_key,
+    factor::AnyFactor, second_step::return_to_of,
 };
 use crate::{
     clock::whole_millis,
@@ -16,7 +16,7 @@ use crate::{
     limit::Guess,
     mail::{MessageKind, Occasion},
     model::{Factor, FactorProof, User},
-    session::AuthUser,
+    session::{AuthUser, offered_key},
     store::{Challenge, ChallengeKind},
 };
 
@@ -39,6 +39,10 @@ impl Core {
         answer: Answer<'_>,
     ) -> Result<SignInOutcome, AuthError> {
         let session_user = self.session_of(client, &challenge).await?;
+        match &session_user {
+            Some(user) => offered_key(user.session().transport).map(drop)?,
+            None => require_same_key(&challenge)?,
+        }
         let handle = client.challenge()?;
         let handle = OneTimeToken::parse(TokenPurpose::Challenge, handle.expose());
         let handle = handle.ok_or(ErrorKind::ChallengeExpired)?;

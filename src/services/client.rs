@@ -19,7 +19,7 @@ use crate::{
     error::{AuthError, ErrorKind},
     hook::{HookError, HookRequest, Purpose, RequestMembers},
     model::{ClientInfo, SessionId, TokenDelivery, Transport},
-    session::AuthUser,
+    session::{AuthUser, offered_key},
 };
 
 /// The client of a request: the first argument of every sign-in.
@@ -100,7 +100,8 @@ impl SignInOptions {
     /// [`ErrorKind::TransportDisabled`].
     pub(crate) fn delivery(&self, core: &Core) -> Result<TokenDelivery, AuthError> {
         let transport = core.sessions.options().resolve_transport(self.transport)?;
-        Ok(TokenDelivery { transport, is_persistent: self.persistent.unwrap_or(true) })
+        let (is_persistent, jkt) = (self.persistent.unwrap_or(true), offered_key(transport)?);
+        Ok(TokenDelivery { transport, is_persistent, jkt })
     }
 }
 
@@ -362,7 +363,9 @@ impl Client {
     /// Runs the checks of the request once: the transport, the return target, and the hooks.
     pub(crate) async fn begin(&self, core: &Core, purpose: Purpose) -> Result<(), AuthError> {
         let begin = async {
-            core.sessions.options().resolve_transport(self.options.transport)?;
+            let transport = core.sessions.options().resolve_transport(self.options.transport)?;
+            // A proof that is not valid begins nothing.
+            offered_key(transport)?;
             if let Some(target) = &self.return_to {
                 core.redirects.check(target)?;
             }

@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     CodePolicy, Pending,
+    dpop::require_same_key,
     methods::{known_methods, offers_email_code},
 };
 use crate::{
@@ -16,6 +17,7 @@ use crate::{
     mail::{MailContent, MessageKind, Occasion, outbox::Place},
     model::{ClientInfo, Email, Factor, Session, User, UserId},
     services::Core,
+    session::offered_key,
     store::{Challenge, ChallengeKind},
 };
 
@@ -241,6 +243,11 @@ impl Core {
         };
         if of_session && !owner.is_some_and(is_own) {
             return Err(ErrorKind::Unauthenticated.into());
+        }
+        require_same_key(&challenge)?;
+        if let Some((_, session)) = owner.filter(|_| of_session) {
+            // A step-up binds the session to a key that the request offers.
+            offered_key(session.transport)?;
         }
         let account = challenge.user_id.as_ref().map_or(to.as_str(), UserId::as_str);
         let counted = self.limits.guess(Guess::Code(challenge.kind), account, ip).await?;

@@ -7,15 +7,15 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use super::{Client, SignInOptions};
+use super::{Client, Core, SignInOptions};
 use crate::{
     crypto::{
         digest::{Digest, Domain},
         random,
     },
     error::{AuthError, ErrorKind},
-    model::{Email, Session, UserId},
-    session::AuthUser,
+    model::{Email, Session, Thumbprint, Transport, UserId},
+    session::{AuthUser, offered_key, same_key},
     store::Challenge,
 };
 
@@ -127,6 +127,9 @@ pub(super) struct Stored {
     pub(super) notice: Option<Value>,
     return_to: Option<String>,
     pub(super) options: SignInOptions,
+    /// The key that the request offered for its session.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    jkt: Option<Thumbprint>,
     pub(super) data: Value,
 }
 
@@ -155,7 +158,22 @@ impl Stored {
     pub(super) fn requested_by(self, client: &Client) -> Self {
         let return_to = client.return_to().map(ToOwned::to_owned);
         let locale = self.locale.or_else(|| client.info().language.clone());
-        Self { return_to, options: client.options(), locale, ..self }
+        // A proof that is not valid is rejected when the request begins a sign-in.
+        let jkt = offered_key(Transport::Bearer).ok().flatten();
+        Self { return_to, options: client.options(), locale, jkt, ..self }
+    }
+
+    /// Requires that a request which continues a sign-in with bearer tokens offers the key that its
+    /// first request offered. It is called before the challenge is consumed.
+    pub(super) fn require_same_key(&self, core: &Core, client: &Client) -> Result<(), AuthError> {
+        if self.session.is_some() {
+            return Ok(());
+        }
+        let transport = client.options().transport.or(self.options.transport);
+        match core.sessions.options().resolve_transport(transport)? {
+            Transport::Bearer => same_key(Transport::Bearer, self.jkt).map(drop),
+            _ => Ok(()),
+        }
     }
 
     /// Returns `true` if both challenges have the same session, or none.

@@ -33,6 +33,7 @@ mod credentials;
 mod delivery;
 mod device;
 mod door;
+mod dpop;
 mod email;
 mod face;
 mod factor;
@@ -112,6 +113,9 @@ pub use credentials::{Credential, CredentialUse, Credentials};
 pub(crate) use delivery::Delivery;
 pub use delivery::{CodeDelivery, CodeMessage, CodeOptions, EmailDelivery};
 pub use door::{SignIn, VerifiedFactor};
+#[cfg(feature = "passkeys")]
+pub(crate) use dpop::require_same_key;
+pub(crate) use dpop::{DPOP_WINDOW, DpopProof, DpopProofs, DpopRequest, SeenProofs};
 pub use email::EmailUndone;
 pub use face::Services;
 pub(crate) use factor::Factors;
@@ -150,7 +154,8 @@ pub(crate) use pending_sign_up::SignUpData;
 #[cfg(feature = "password")]
 pub(crate) use ports::PasswordRequirements;
 pub(crate) use ports::{
-    AnonymousSignUp, CodePolicy, Messages, NewPasswords, PasswordOf, RecoveryPolicy, ResetPolicy,
+    AnonymousSignUp, BoundSessions, CodePolicy, Messages, NewPasswords, PasswordOf, RecoveryPolicy,
+    ResetPolicy,
 };
 pub(crate) use programs::Programs;
 pub(crate) use recovery::Authority;

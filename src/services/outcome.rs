@@ -145,7 +145,7 @@ pub struct PendingChallenge {
 pub struct Tokens {
     /// The access token.
     pub access_token: String,
-    /// `Bearer`.
+    /// `Bearer`, or `DPoP` if the session is bound to a key of the client (RFC 9449).
     pub token_type: &'static str,
     /// The validity of the access token, in seconds.
     pub expires_in: u64,
@@ -194,7 +194,7 @@ impl SignedIn {
     pub fn tokens(&self) -> Option<Tokens> {
         (self.0.issued.session.transport == Transport::Bearer).then(|| Tokens {
             access_token: self.0.issued.access.expose().to_owned(),
-            token_type: "Bearer",
+            token_type: self.0.issued.token_type(),
             expires_in: self.0.issued.access_expires_in().as_secs(),
             refresh_token: self.0.issued.refresh.expose().to_owned(),
             refresh_expires_in: self.0.issued.refresh_expires_in().as_secs(),

@@ -20,7 +20,7 @@ use crate::{
     mail::MessageKind,
     model::{ClientInfo, Email, Factor, FactorProof, TokenDelivery, User, UserId},
     services::Core,
-    session::NewSession,
+    session::{NewSession, same_key},
     store::{Challenge, ChallengeKind, CreateUserOutcome, Credential},
 };
 
@@ -205,8 +205,10 @@ impl Core {
         proofs.push(FactorProof::new(Factor::EmailCode, now));
         let first = proofs.first().map_or(Factor::EmailCode, |own| own.method);
         self.may_sign_in(&user, first, &client).await?;
+        let jkt = same_key(data.delivery.transport, data.delivery.jkt)?;
+        let delivery = TokenDelivery { jkt, ..data.delivery };
         let tags = data.tags;
-        let beginning = NewSession { tags, ..NewSession::new(proofs, data.delivery, client) };
+        let beginning = NewSession { tags, ..NewSession::new(proofs, delivery, client) };
         let account = AccountDraft {
             user: &user,
             credential: credential.as_ref(),

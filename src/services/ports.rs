@@ -96,3 +96,9 @@ pub(crate) struct AnonymousSignUp;
 /// The English text of messages of flows outside this crate.
 #[derive(Debug, Default)]
 pub(crate) struct Messages(pub(crate) HashMap<MessageKind, MessageText>);
+
+/// Sessions can be bound to a key of the client.
+pub(crate) struct BoundSessions {
+    /// The path at which a browser registers its key, if browsers are offered it.
+    pub(crate) registration: Option<String>,
+}

@@ -2,7 +2,6 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -10,6 +9,7 @@ use super::{
     claim::{self, Claim},
     code::Asked,
     credentials::{TAKEN, TOO_MANY},
+    dpop::stored_delivery,
     sign_in::SignInAttempt,
 };
 use crate::{
@@ -18,7 +18,7 @@ use crate::{
     error::{AuthError, ErrorKind},
     event::EventKind,
     mail::MessageKind,
-    model::{ClientInfo, Email, Factor, FactorProof, IdpSession, TokenDelivery, User},
+    model::{ClientInfo, Email, Factor, FactorProof, IdpSession, User},
     session::NewSession,
     store::{
         AccountWrites, Applied, Challenge, ChallengeKind, CredentialUpdate, SessionTag, Unmet,
@@ -82,7 +82,7 @@ impl Core {
         let attempt = SignInAttempt {
             user,
             proofs,
-            delivery: delivery(data)?,
+            delivery: stored_delivery(data)?,
             client,
             device: None,
             upstream: read(data, "upstream")?,
@@ -198,6 +198,7 @@ fn stored(attempt: &SignInAttempt, methods: &[&'static str]) -> Map<String, Valu
         ("factors", json!(attempt.proofs)),
         ("transport", json!(attempt.delivery.transport)),
         ("is_persistent", json!(attempt.delivery.is_persistent)),
+        ("jkt", json!(attempt.delivery.jkt)),
         ("upstream", json!(attempt.upstream)),
         ("verified", json!(attempt.verified)),
         ("methods", json!(methods)),
@@ -215,10 +216,6 @@ fn stored(attempt: &SignInAttempt, methods: &[&'static str]) -> Map<String, Valu
         data.insert("tags".to_owned(), json!(tags));
     }
     data
-}
-
-fn delivery(data: &Value) -> Result<TokenDelivery, AuthError> {
-    TokenDelivery::deserialize(data).map_err(|_| ErrorKind::ChallengeExpired.into())
 }
 
 pub(super) fn read<T: serde::de::DeserializeOwned>(

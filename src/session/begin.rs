@@ -1,18 +1,18 @@
 //! Creation of sessions.
 
-use super::{IssuedTokens, SessionTransition, Sessions, after};
+use super::{IssuedTokens, SessionTransition, Sessions, after, offer::offer, offered::use_offered};
 use crate::{
     clock::whole_millis,
     crypto::{digest::Domain, random, ratchet::TokenGeneration},
     error::{AuthError, ErrorKind},
     event::{Event, EventKind},
     model::{
-        ClientInfo, Factor, FactorProof, IdpSession, Session, SessionId, TokenDelivery, Transport,
-        User, UserId,
+        ClientInfo, Factor, FactorProof, IdpSession, Session, SessionBinding, SessionId,
+        TokenDelivery, Transport, User, UserId,
     },
     store::{
-        Applied, CredentialUpdate, Decide, InsertOptions, SessionLimit, SessionRow, SessionTag,
-        SessionWrite,
+        Applied, CredentialUpdate, Decide, DeviceChallenges, InsertOptions, SessionLimit,
+        SessionRow, SessionTag, SessionWrite,
     },
 };
 
@@ -34,6 +34,8 @@ pub struct NewSession {
     pub using: Option<CredentialUpdate>,
     /// The tags of the session, in addition to those of `upstream`.
     pub tags: Vec<SessionTag>,
+    /// The key that the session is bound to.
+    pub binding: Option<SessionBinding>,
 }
 
 impl NewSession {
@@ -43,9 +45,10 @@ impl NewSession {
         delivery: impl Into<TokenDelivery>,
         client: ClientInfo,
     ) -> Self {
-        let TokenDelivery { transport, is_persistent } = delivery.into();
+        let TokenDelivery { transport, is_persistent, jkt } = delivery.into();
+        let binding = jkt.map(SessionBinding::dpop);
         let (upstream, using, tags) = Default::default();
-        Self { factors, transport, is_persistent, client, upstream, using, tags }
+        Self { factors, transport, is_persistent, client, upstream, using, tags, binding }
     }
 }
 
@@ -86,6 +89,9 @@ impl Sessions {
         if !user.is_active() {
             return Err(ErrorKind::InvalidCredentials.into());
         }
+        if beginning.binding.is_some() {
+            use_offered().await?;
+        }
         let using = beginning.using.clone();
         let limit = self.limit();
         let opening = InsertOptions { at_most: limit.clone(), using };
@@ -97,7 +103,7 @@ impl Sessions {
         if !self.has_user(&row.session).await? {
             return Err(ErrorKind::InvalidCredentials.into());
         }
-        Ok(self.began(row.session, secrets))
+        Ok(self.began(row, secrets))
     }
 
     /// Creates a session in the transaction of a transition.
@@ -107,6 +113,9 @@ impl Sessions {
         mut beginning: NewSession,
         decide: Decide<'_>,
     ) -> Result<SessionTransition, AuthError> {
+        if beginning.binding.is_some() {
+            use_offered().await?;
+        }
         let using = beginning.using.take();
         let (row, secrets) = self.prepare(user, beginning)?;
         let limit = self.limit();
@@ -120,7 +129,7 @@ impl Sessions {
         match self.transitions.apply(user, &with_session).await? {
             Applied::Done(user) => {
                 self.record_ended(limit.clone(), &user.id);
-                let issued = self.began(row.session, secrets);
+                let issued = self.began(row, secrets);
                 Ok(SessionTransition::Done(user, Box::new(issued)))
             }
             other => Ok(SessionTransition::NotApplied(other)),
@@ -170,7 +179,7 @@ impl Sessions {
         let id = SessionId::from_bytes(random::bytes()?);
         let is_persistent = beginning.is_persistent;
         let end = after(now, self.options.lifetime(is_persistent));
-        let (access, refresh) = self.options.token_expiry(is_persistent, now, end);
+        let (access, refresh) = self.options.token_expiry((is_persistent, None), now, end);
         let mut tags = beginning.tags;
         let more = beginning.upstream.iter().flat_map(IdpSession::tags);
         for tag in more.collect::<Vec<_>>() {
@@ -185,6 +194,7 @@ impl Sessions {
             factors: beginning.factors,
             client: beginning.client,
             upstream: beginning.upstream,
+            binding: beginning.binding,
             is_persistent,
             ..Session::new(id, user.clone(), beginning.transport, now)
         };
@@ -202,18 +212,21 @@ impl Sessions {
             former: Vec::new(),
             tags,
             has_impersonated: false,
+            challenges: DeviceChallenges::default(),
         };
         Ok((row, secrets))
     }
 
-    fn began(&self, session: Session, secrets: TokenGeneration) -> IssuedTokens {
-        let now = session.created_at;
+    fn began(&self, row: SessionRow, secrets: TokenGeneration) -> IssuedTokens {
+        let now = row.session.created_at;
+        let offer = if row.session.factors.is_empty() { None } else { offer(&row, now) };
+        let session = row.session;
         self.events.record(
             Event::new(EventKind::SignedIn, now)
                 .user(&session.user_id)
                 .session(session.id)
                 .client(&session.client),
         );
-        IssuedTokens::new(session, secrets, now)
+        IssuedTokens { offer, ..IssuedTokens::new(session, secrets, now) }
     }
 }

@@ -9,7 +9,7 @@ use crate::{
         ratchet::TokenGeneration,
         token::{AccessToken, RefreshToken, TokenString},
     },
-    model::{Session, User},
+    model::{BindingKind, Session, User},
     store::Applied,
 };
 
@@ -26,6 +26,9 @@ pub struct IssuedTokens {
     pub access: TokenString,
     /// The refresh token.
     pub refresh: TokenString,
+    /// The challenge with which a browser can bind the session to a key: only of an unbound session
+    /// on which a factor was just verified.
+    pub(crate) offer: Option<String>,
 }
 
 /// The outcome of a transition that creates a session or gives it new tokens.
@@ -53,11 +56,20 @@ impl IssuedTokens {
         let (id, generation) = (session.id, secrets.number);
         let access = AccessToken { session: id, generation, secret: secrets.access };
         let refresh = RefreshToken { session: id, generation, secret: secrets.refresh };
-        Self { session, at, access: access.encode(), refresh: refresh.encode() }
+        Self { session, at, access: access.encode(), refresh: refresh.encode(), offer: None }
     }
 }
 
 impl IssuedTokens {
+    /// Returns the type of the access token: `Bearer`, or `DPoP` for a session that is bound to a key of
+    /// a program.
+    pub fn token_type(&self) -> &'static str {
+        match self.session.bound() {
+            Some(BindingKind::Dpop) => "DPoP",
+            _ => "Bearer",
+        }
+    }
+
     /// Returns the validity of the access token, measured from the time of issue.
     pub fn access_expires_in(&self) -> Duration {
         self.until(self.session.access_expires_at)

@@ -6,12 +6,16 @@
 //! - The rejection of a token costs at most one statement, and that of a malformed token none.
 
 mod begin;
+mod bind;
 mod cache;
 mod cookies;
+mod device;
 mod end;
 mod impersonation;
 mod issued;
 mod live;
+mod offer;
+mod offered;
 mod options;
 mod refresh;
 mod renew;
@@ -27,11 +31,16 @@ use std::sync::{Arc, OnceLock};
 use jiff::Timestamp;
 
 pub use begin::NewSession;
+#[cfg(feature = "device-bound")]
+pub(crate) use bind::NewBinding;
 pub(crate) use cookies::CookieNames;
 pub use cookies::{CookieOptions, SameSite};
+#[cfg(feature = "device-bound")]
+pub(crate) use device::{DeviceAttempt, DeviceRefresh};
 pub use issued::IssuedTokens;
 pub(crate) use issued::SessionTransition;
 pub use live::SessionWatch;
+pub(crate) use offered::{OfferedKey, ProofMemory, ProofUse, offered_key, offering, same_key};
 pub use options::{CacheOptions, SessionOptions, TokenTransports};
 pub use resolved::{AuthenticatedSession, KeyGrant, TokenRejection, TokenVerification};
 pub use user::AuthUser;

@@ -8,7 +8,7 @@ use super::CookieOptions;
 use crate::{
     clock::after,
     error::{AuthError, ErrorKind},
-    model::{RefreshPolicy, Transport},
+    model::{BindingKind, RefreshPolicy, Transport},
 };
 
 const MINUTE: u64 = 60;
@@ -17,6 +17,10 @@ const DAY: u64 = 24 * 60 * MINUTE;
 /// The validity of a refresh token, and the maximum lifetime, of a session that is not persistent.
 const BROWSER_SESSION_IDLE: Duration = Duration::from_secs(DAY / 2);
 const BROWSER_SESSION: Duration = Duration::from_secs(DAY);
+
+/// The maximum validity of an access token of a session that is bound to a browser: a stolen cookie is
+/// not usable for longer.
+const DEVICE_BOUND_ACCESS: Duration = Duration::from_secs(10 * MINUTE);
 
 /// Browsers limit the lifetime of a cookie to 400 days (RFC 6265bis §5.5).
 const LONGEST_COOKIE: Duration = Duration::from_secs(400 * DAY);
@@ -268,13 +272,17 @@ impl SessionOptions {
     /// session that expires at `end`.
     pub(super) fn token_expiry(
         &self,
-        is_persistent: bool,
+        (is_persistent, bound): (bool, Option<BindingKind>),
         now: Timestamp,
         end: Timestamp,
     ) -> (Timestamp, Timestamp) {
         let idle = if is_persistent { Duration::MAX } else { BROWSER_SESSION_IDLE };
         let refresh = after(now, self.refresh_ttl.min(idle)).min(end);
-        (after(now, self.access_ttl).min(refresh), refresh)
+        let access = match bound {
+            Some(BindingKind::Device) => self.access_ttl.min(DEVICE_BOUND_ACCESS),
+            _ => self.access_ttl,
+        };
+        (after(now, access).min(refresh), refresh)
     }
 
     pub(crate) fn problem(&self) -> Option<&'static str> {

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{IssuedTokens, Sessions};
+use super::{IssuedTokens, Sessions, offered::require_key};
 use crate::{
     clock::whole_millis,
     crypto::{
@@ -13,12 +13,12 @@ use crate::{
     },
     error::{AuthError, ErrorKind},
     event::{Event, EventKind},
-    model::{RefreshDecision, RefreshState, Session, TokenAge, Transport, User},
+    model::{BindingKind, RefreshDecision, RefreshState, Session, TokenAge, Transport, User},
     store::SessionRow,
 };
 
 /// Maximum attempts if a concurrent refresh succeeds first.
-const MOST_RACES: usize = 5;
+pub(super) const MOST_RACES: usize = 5;
 
 impl Sessions {
     /// Exchanges a refresh token for a new pair of tokens: one read, and one write if it rotates.
@@ -30,7 +30,8 @@ impl Sessions {
     /// # Errors
     ///
     /// [`ErrorKind::InvalidRefreshToken`] if the token is unknown, forged, expired, revoked or
-    /// reused; [`ErrorKind::Unavailable`] if the store fails.
+    /// reused; [`ErrorKind::DeviceProofRequired`] if the session is bound to a key;
+    /// [`ErrorKind::Unavailable`] if the store fails.
     pub async fn refresh(&self, token: &str) -> Result<(User, IssuedTokens), AuthError> {
         self.refresh_if(token, &|_| None).await
     }
@@ -64,6 +65,11 @@ impl Sessions {
             if let Some(reason) = refused(&row) {
                 return Err(self.refuse(&token, reason));
             }
+            if row.session.binding.is_some()
+                && let Err(error) = prove(&row.session).await
+            {
+                return Err(self.without_proof(row, found.user, &token, (error, now)).await?);
+            }
             let decision = self.options.refresh.decide(standing(&row, &token), &state(&row), now);
             if let RefreshDecision::Refuse(reason) = decision {
                 return Err(self.refuse(&token, reason));
@@ -95,8 +101,27 @@ impl Sessions {
         Err(ErrorKind::Unavailable.into())
     }
 
+    /// Returns the error for a token of a bound session without a proof. It never counts as reuse.
+    async fn without_proof(
+        &self,
+        row: SessionRow,
+        joined: Option<User>,
+        token: &RefreshToken,
+        (error, now): (AuthError, Timestamp),
+    ) -> Result<AuthError, AuthError> {
+        let decision = self.options.refresh.decide(standing(&row, token), &state(&row), now);
+        if let RefreshDecision::Refuse(reason) = decision {
+            return Ok(self.refuse(token, reason));
+        }
+        let user = self.users.user_of_session(&row.session.user_id, joined).await?;
+        Ok(match user.filter(User::is_active) {
+            Some(_) => error,
+            None => self.refuse(token, "disabled"),
+        })
+    }
+
     /// Rotates the tokens. Returns `None` if a concurrent use succeeded first.
-    async fn rotate(
+    pub(super) async fn rotate(
         &self,
         row: SessionRow,
         token: &RefreshToken,
@@ -116,7 +141,7 @@ impl Sessions {
         Ok(won.then(|| IssuedTokens::new(to.session, secrets, now)))
     }
 
-    async fn renew(
+    pub(super) async fn renew(
         &self,
         row: SessionRow,
         token: &RefreshToken,
@@ -134,7 +159,8 @@ impl Sessions {
     /// extended.
     fn used(&self, row: &SessionRow, salt: [u8; 32], now: Timestamp) -> SessionRow {
         let (is_persistent, end) = (row.session.is_persistent, row.session.expires_at);
-        let (access, refresh) = self.options.token_expiry(is_persistent, now, end);
+        let (access, refresh) =
+            self.options.token_expiry((is_persistent, row.session.bound()), now, end);
         let session = Session {
             last_seen_at: now,
             access_expires_at: access,
@@ -150,7 +176,11 @@ impl Sessions {
         }
     }
 
-    async fn reused(&self, session: &Session, now: Timestamp) -> Result<AuthError, AuthError> {
+    pub(super) async fn reused(
+        &self,
+        session: &Session,
+        now: Timestamp,
+    ) -> Result<AuthError, AuthError> {
         if self.options.refresh.revoke_on_reuse {
             self.store.delete(session.id).await?;
             self.watcher.end(session.id);
@@ -164,6 +194,14 @@ impl Sessions {
         let event = Event::new(EventKind::RefreshRefused, self.clock.now());
         self.events.record(event.session(token.session).reason(reason));
         ErrorKind::InvalidRefreshToken.into()
+    }
+}
+
+/// Requires a proof of the key of a session. That of a browser is only sent to its own route.
+async fn prove(session: &Session) -> Result<(), AuthError> {
+    match session.bound() {
+        Some(BindingKind::Dpop) => require_key(session).await,
+        _ => Err(ErrorKind::DeviceProofRequired.into()),
     }
 }
 
@@ -199,7 +237,7 @@ fn walk(row: &SessionRow, token: &RefreshToken, generation: u32) -> Lineage {
     (token.generation..generation).fold(own, |lineage, _| next_lineage(&lineage, &row.nonce))
 }
 
-fn state(row: &SessionRow) -> RefreshState {
+pub(super) fn state(row: &SessionRow) -> RefreshState {
     RefreshState {
         generation: row.generation,
         rotated_at: row.rotated_at,
@@ -209,14 +247,19 @@ fn state(row: &SessionRow) -> RefreshState {
 }
 
 /// Computes the pair of the last rotation again.
-fn successor_again(row: SessionRow, token: &RefreshToken, now: Timestamp) -> IssuedTokens {
+pub(super) fn successor_again(
+    row: SessionRow,
+    token: &RefreshToken,
+    now: Timestamp,
+) -> IssuedTokens {
     let secrets = TokenGeneration::next(&token.secret, token.generation, &row.nonce, &row.salt);
     IssuedTokens::new(row.session, secrets, now)
 }
 
 /// Returns the presented token with the access token of the last renewal.
-fn same_again(row: SessionRow, token: &RefreshToken, now: Timestamp) -> IssuedTokens {
+pub(super) fn same_again(row: SessionRow, token: &RefreshToken, now: Timestamp) -> IssuedTokens {
     let secret = renewed_access(&token.secret, row.generation, &row.salt);
     let access = AccessToken { session: token.session, generation: row.generation, secret };
-    IssuedTokens { session: row.session, at: now, access: access.encode(), refresh: token.encode() }
+    let (access, refresh) = (access.encode(), token.encode());
+    IssuedTokens { session: row.session, at: now, access, refresh, offer: None }
 }

@@ -1,12 +1,16 @@
 //! New tokens for a session other than by a refresh: after a step-up, a change of the password or
 //! email address, or a new credential.
 
-use super::{IssuedTokens, SessionTransition, Sessions};
+use super::{
+    IssuedTokens, SessionTransition, Sessions,
+    offer::offer,
+    offered::{offered_key, use_offered},
+};
 use crate::{
     clock::whole_millis,
     crypto::{digest::Domain, random, ratchet::TokenGeneration},
     error::{AuthError, ErrorKind},
-    model::{FactorProof, Session, User},
+    model::{Basis, FactorProof, Session, SessionBinding, User},
     store::{Applied, Decide, FormerLineage, SessionRow, SessionWrite, Unmet},
 };
 
@@ -29,6 +33,16 @@ impl Sessions {
         proof: Option<FactorProof>,
         decide: Decide<'_>,
     ) -> Result<SessionTransition, AuthError> {
+        // A registration verifies no factor: a thief of a cookie cannot bind the session by one.
+        let proves = proof.as_ref().is_some_and(|proof| proof.basis != Basis::Enrolled);
+        // A step-up binds an unbound session to the key that the request offers.
+        let key = match proves && session.binding.is_none() {
+            true => offered_key(session.transport)?,
+            false => None,
+        };
+        if key.is_some() {
+            use_offered().await?;
+        }
         for _ in 0..MAX_RACES {
             let found = self.store.find(session.id).await?.ok_or(ErrorKind::InvalidToken)?;
             let from = found.row;
@@ -42,7 +56,10 @@ impl Sessions {
                 number: from.generation.saturating_add(1),
                 ..TokenGeneration::initial()?
             };
-            let to = self.renewed(&from, &secrets, proof, now)?;
+            let mut to = self.renewed(&from, &secrets, proof, now)?;
+            if to.session.binding.is_none() {
+                to.session.binding = key.map(SessionBinding::dpop);
+            }
             let with_session = |user: &User| {
                 let mut writes = decide(user)?;
                 let (from, to) = (Box::new(from.clone()), Box::new(to.clone()));
@@ -51,7 +68,9 @@ impl Sessions {
             };
             match self.transitions.apply(&session.user_id, &with_session).await? {
                 Applied::Done(user) => {
-                    let issued = IssuedTokens::new(to.session, secrets, now);
+                    let offer = proves.then(|| offer(&to, now)).flatten();
+                    let issued =
+                        IssuedTokens { offer, ..IssuedTokens::new(to.session, secrets, now) };
                     return Ok(SessionTransition::Done(user, Box::new(issued)));
                 }
                 Applied::Unmet(Unmet::Session) => {}
@@ -69,7 +88,8 @@ impl Sessions {
         now: jiff::Timestamp,
     ) -> Result<SessionRow, AuthError> {
         let (is_persistent, end) = (from.session.is_persistent, from.session.expires_at);
-        let (access, refresh) = self.options.token_expiry(is_persistent, now, end);
+        let (access, refresh) =
+            self.options.token_expiry((is_persistent, from.session.bound()), now, end);
         let mut session = Session {
             last_seen_at: now,
             access_expires_at: access,

@@ -11,6 +11,7 @@ mod changes;
 mod created;
 mod credential;
 mod derived;
+mod device_challenges;
 mod epoch;
 mod error;
 mod event;
@@ -46,6 +47,8 @@ pub use changes::{
 pub use created::{CreatedUser, Creation, UserOrigin};
 pub use credential::{Credential, CredentialKind, CredentialStore, CredentialUpdate};
 pub(crate) use derived::transitions_of;
+pub use device_challenges::DeviceChallenges;
+pub(crate) use device_challenges::is_current;
 pub use error::StoreError;
 pub use event::{DeletedUser, EventQuery, EventStore, StoredEvent};
 pub(crate) use event::{first_id_at, is_event_id};

@@ -3,10 +3,10 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::{CredentialUpdate, SessionLimit, StoreError, sealed::Sealed};
+use super::{CredentialUpdate, DeviceChallenges, SessionLimit, StoreError, sealed::Sealed};
 use crate::{
     crypto::digest::Digest,
-    model::{Impersonator, Session, SessionId, User, UserId},
+    model::{Impersonator, Session, SessionBinding, SessionId, User, UserId},
     store::SessionTag,
 };
 
@@ -43,6 +43,8 @@ pub struct SessionRow {
     pub tags: Vec<SessionTag>,
     /// Whether an impersonation was begun on this session.
     pub has_impersonated: bool,
+    /// The challenges for proofs of the key of a browser; empty unless the session is bound to one.
+    pub challenges: DeviceChallenges,
 }
 
 /// A lineage of a session whose tokens were replaced, for example by a step-up.
@@ -210,6 +212,23 @@ pub trait SessionStore: Sealed + Send + Sync + 'static {
     /// conditional write. Returns whether it was replaced; of concurrent calls at most one
     /// succeeds.
     async fn rotate(&self, from: &SessionRow, to: &SessionRow) -> Result<bool, StoreError>;
+
+    /// Binds a session to a key, unless it is bound already or was deleted. Its tokens do not change.
+    /// Returns whether it was bound.
+    async fn bind(&self, id: SessionId, binding: &SessionBinding) -> Result<bool, StoreError>;
+
+    /// Replaces the challenges of a session that is bound to a browser, unless they have changed.
+    /// Returns whether they were replaced.
+    async fn set_challenges(
+        &self,
+        id: SessionId,
+        from: &DeviceChallenges,
+        to: &DeviceChallenges,
+    ) -> Result<bool, StoreError>;
+
+    /// Records that the user was notified of a proof of another key, unless that is recorded. Returns
+    /// whether it was recorded now.
+    async fn note_mismatch(&self, id: SessionId, now: Timestamp) -> Result<bool, StoreError>;
 
     /// Records the first use of the current generation, unless it is recorded, or the session has
     /// another generation or was deleted. Counted as background work.

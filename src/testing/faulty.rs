@@ -12,16 +12,16 @@ use serde_json::Value;
 
 use crate::{
     crypto::digest::Digest,
-    model::{ApiKey, ApiKeyId, Email, Session, SessionId, User, UserId, Username},
+    model::{ApiKey, ApiKeyId, Email, Session, SessionBinding, SessionId, User, UserId, Username},
     store::{
         AccessTokenRow, AccountFlagStore, AccountFlags, AccountStore, Allowance, Applied,
         CacheScope, Challenge, ChallengeKind, ChallengeStore, CompleteFn, Count, CreateUserOutcome,
         Creation, Credential, CredentialKind, CredentialStore, CredentialUpdate, Decide,
-        DeleteOutcome, DeletedUser, EditFn, EditOutcome, EventQuery, EventStore, InsertOptions,
-        InvalidationClock, KeyStore, LimitRule, LimitStore, MailStore, Remaining, SessionRow,
-        SessionStore, SessionTag, SigningKeyStore, Store, StoreError, StoredEvent, StoredMail,
-        StoredSigningKey, Unreadable, UserFilter, UserSearch, UserTable, UserTableError,
-        WatchedRow, WithUser, sealed::Sealed,
+        DeleteOutcome, DeletedUser, DeviceChallenges, EditFn, EditOutcome, EventQuery, EventStore,
+        InsertOptions, InvalidationClock, KeyStore, LimitRule, LimitStore, MailStore, Remaining,
+        SessionRow, SessionStore, SessionTag, SigningKeyStore, Store, StoreError, StoredEvent,
+        StoredMail, StoredSigningKey, Unreadable, UserFilter, UserSearch, UserTable,
+        UserTableError, WatchedRow, WithUser, sealed::Sealed,
     },
 };
 
@@ -170,6 +170,9 @@ faulty! {
         async fn find_watched(&self, ids: &[SessionId]) -> Vec<Result<WithUser<WatchedRow>, Unreadable>>;
         async fn touch(&self, ids: &[SessionId], now: Timestamp, unless_after: Timestamp) -> ();
         async fn rotate(&self, from: &SessionRow, to: &SessionRow) -> bool;
+        async fn bind(&self, id: SessionId, binding: &SessionBinding) -> bool;
+        async fn set_challenges(&self, id: SessionId, from: &DeviceChallenges, to: &DeviceChallenges) -> bool;
+        async fn note_mismatch(&self, id: SessionId, now: Timestamp) -> bool;
         async fn confirm(&self, id: SessionId, generation: u32, now: Timestamp) -> ();
         async fn delete(&self, id: SessionId) -> bool;
         async fn delete_owned(&self, id: SessionId, user: &UserId) -> bool;

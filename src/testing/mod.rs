@@ -35,6 +35,8 @@ mod app;
 mod ceremony;
 mod client;
 mod clock;
+#[cfg(feature = "device-bound")]
+mod device;
 mod faulty;
 #[cfg(feature = "oauth")]
 mod github;
@@ -53,6 +55,8 @@ mod watch;
 pub use app::TestApp;
 pub use client::TestClient;
 pub use clock::ManualClock;
+#[cfg(feature = "device-bound")]
+pub use device::{DeviceFault, VirtualDevice};
 pub use faulty::FaultyStore;
 #[cfg(feature = "oauth")]
 pub use github::FakeGitHub;

@@ -512,6 +512,7 @@ async fn logout_at_a_provider_invalidates_only_the_sessions_it_revokes() {
         upstream: Some(upstream),
         using: None,
         tags: Vec::new(),
+        binding: None,
     };
     let begun = here.auth.sessions().create_with(&ada, beginning).await.unwrap();
     let from_provider = begun.access.expose().to_owned();

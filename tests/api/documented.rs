@@ -93,7 +93,9 @@ impl Document {
             return Ok(());
         }
         let content = &listed["content"];
-        if body.is_empty() && content.is_null() {
+        // A browser expects no body with the new cookies of a bound session.
+        let can_be_empty = content.is_null() || operation["operationId"] == "refreshDevice";
+        if body.is_empty() && can_be_empty {
             return Ok(());
         }
         let content = &content[media_type];

@@ -241,7 +241,7 @@ async fn flow_adds_its_description() {
 
 with_providers! {
     /// Every flow, with two providers, on the testbed.
-    async fn document_of_all_flows_is_complete(world: &World, { "fake.id_token_audiences": ["app"], "fake.form_post": true, "fake.events": true, "introspection": [{ "id": "gateway", "secret": "secret" }], "device_grant": { "clients": [{ "id": "cli", "name": "Notes" }], "verification_uri": "https://app.example.com/device" }, "tokens": { "audiences": ["reports"] } }) {
+    async fn document_of_all_flows_is_complete(world: &World, { "fake.id_token_audiences": ["app"], "fake.form_post": true, "fake.events": true, "device_bound": true, "introspection": [{ "id": "gateway", "secret": "secret" }], "device_grant": { "clients": [{ "id": "cli", "name": "Notes" }], "verification_uri": "https://app.example.com/device" }, "tokens": { "audiences": ["reports"] } }) {
         let auth = &world.bed.bed.auth;
         let document = lists_its_routes(auth).await;
         assert_eq!(document["openapi"], "3.1.0");

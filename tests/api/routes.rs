@@ -135,6 +135,8 @@ const ROUTES: &[Row] = &[
 /// Routes that other sites and programs call. Their bodies are forms, or they have none.
 const FROM_ELSEWHERE: &[&str] = &[
     "/device-authorization",
+    "/device/refresh",
+    "/device/register",
     "/forward-auth",
     "/forward-auth/{rule}",
     "/introspect",

@@ -12,9 +12,9 @@ use std::{
 
 use authlayer::{
     AccountRecovery, Admin, AnonymousUsers, ApiKeys, Auth, AuthBuilder, AuthUser, CacheOptions,
-    ConnectedUser, CookieOptions, DeviceGrant, EmailCodes, EmailSignIn, ErrorKind, Factor,
-    ForwardAuth, GitHub, Introspection, OAuth2, Oidc, OpenApi, Pages, Passkeys, Password,
-    PasswordReset, PgStore, PgStoreOptions, ProtectedResource, RateLimits, RecoveryCodes,
+    ConnectedUser, CookieOptions, DeviceBound, DeviceGrant, Dpop, EmailCodes, EmailSignIn,
+    ErrorKind, Factor, ForwardAuth, GitHub, Introspection, OAuth2, Oidc, OpenApi, Pages, Passkeys,
+    Password, PasswordReset, PgStore, PgStoreOptions, ProtectedResource, RateLimits, RecoveryCodes,
     RequireUser, Rule, SameSite, SealingKey, SecondFactors, ServiceTokens, SessionOptions,
     SqliteStore, Theme, TokenSink, TokenTransports, Totp, User, UserId, UserStatus, UserStorage,
     UserTable, UserTableError,
@@ -92,6 +92,8 @@ pub(crate) struct Config {
     pub(crate) auto_link_verified_email: bool,
     pub(crate) email_sign_in: bool,
     pub(crate) totp: bool,
+    pub(crate) device_bound: bool,
+    pub(crate) dpop: bool,
     pub(crate) usernames: bool,
     pub(crate) pages: bool,
     /// Whether users with the role `admin` administer.
@@ -352,6 +354,8 @@ impl Default for Config {
             auto_link_verified_email: true,
             email_sign_in: true,
             totp: true,
+            device_bound: false,
+            dpop: false,
             usernames: false,
             pages: true,
             admin: true,
@@ -495,6 +499,14 @@ impl Testbed {
             true => builder.flow(Totp::new("Testbed")).flow(RecoveryCodes::new()),
             false => builder,
         };
+        let builder = match config.device_bound {
+            true => builder.flow(DeviceBound::new().allow_loopback(true)),
+            false => builder,
+        };
+        let builder = match config.dpop {
+            true => builder.flow(Dpop::new()),
+            false => builder,
+        };
         let services = config.introspection.iter();
         let introspection =
             services.fold(Introspection::new(), |flow, own| flow.client(&own.id, &own.secret));
@@ -587,6 +599,7 @@ impl Testbed {
             .route("/note", post(ok).route_layer(RequireUser::new()))
             .route("/admin", get(ok).route_layer(admin))
             .route("/fresh", get(ok).route_layer(fresh))
+            .route("/bound", get(ok).route_layer(RequireUser::new().device_bound()))
             .route("/strong", get(ok).route_layer(strong))
             .route("/page", get(ok).route_layer(RequireUser::new().or_redirect("/sign-in")))
             .route("/maybe", get(maybe).post(maybe))

@@ -28,7 +28,12 @@ fn kinds(operation: &Operation, extracted: &Extracted, described: &Described) ->
     }
     let may_require = operation.credential == Credential::Challenge;
     if extracted.access >= Access::Session || may_require {
-        kinds.extend([ErrorKind::Unauthenticated, ErrorKind::Forbidden]);
+        kinds.extend([
+            ErrorKind::Unauthenticated,
+            ErrorKind::DeviceProofRequired,
+            ErrorKind::DpopProofRefused,
+            ErrorKind::Forbidden,
+        ]);
     }
     let is_closed = extracted.has_rule || !(is_safe || extracted.admits_impersonations);
     if extracted.access >= Access::Session && is_closed {
@@ -51,7 +56,11 @@ fn kinds(operation: &Operation, extracted: &Extracted, described: &Described) ->
         }
         if body.members.iter().any(|own| own.name == "transport") {
             // Hooks of the application may reject a sign-in.
-            kinds.extend([ErrorKind::TransportDisabled, ErrorKind::Forbidden]);
+            kinds.extend([
+                ErrorKind::TransportDisabled,
+                ErrorKind::Forbidden,
+                ErrorKind::InvalidDpopProof,
+            ]);
         }
     }
     if !operation.query.is_empty() {

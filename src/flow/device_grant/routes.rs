@@ -130,7 +130,7 @@ const ISSUE_TOKEN: Operation =
                 "ProgramTokens",
                 &[
                     Member::text("access_token", "aat_0123456789abcdef"),
-                    Member::new("token_type", Schema::one_of(&["Bearer"])),
+                    Member::new("token_type", Schema::one_of(&["Bearer", "DPoP"])),
                     Member::new("expires_in", Schema::Integer(900)),
                     Member::text("refresh_token", "art_0123456789abcdef"),
                 ],
@@ -144,6 +144,7 @@ const ISSUE_TOKEN: Operation =
                     "slow_down",
                     "access_denied",
                     "expired_token",
+                    "invalid_dpop_proof",
                     "invalid_grant",
                     "invalid_request",
                     "unsupported_grant_type",
@@ -186,6 +187,7 @@ impl From<Refusal> for OAuthError {
             Refusal::SlowDown => Self::new("slow_down"),
             Refusal::AccessDenied => Self::new("access_denied"),
             Refusal::ExpiredToken => Self::new("expired_token"),
+            Refusal::InvalidDpopProof => Self::new("invalid_dpop_proof"),
             Refusal::Other(error) => error.into(),
         }
     }

@@ -15,9 +15,9 @@ use crate::{
         typed::TypedHandle,
     },
     error::{AuthError, ErrorKind},
-    model::{ClientInfo, Factor, FactorProof, Transport, User},
+    model::{ClientInfo, Factor, FactorProof, TokenDelivery, Transport, User},
     services::{Core, Programs},
-    session::{IssuedTokens, NewSession},
+    session::{IssuedTokens, NewSession, offered_key},
     store::{AccountWrites, Applied, ChallengeKind, Requirement, StoreError, Unmet},
 };
 
@@ -64,7 +64,7 @@ impl From<IssuedTokens> for ProgramTokens {
     fn from(issued: IssuedTokens) -> Self {
         Self {
             access_token: issued.access.expose().to_owned(),
-            token_type: "Bearer",
+            token_type: issued.token_type(),
             expires_in: issued.access_expires_in().as_secs(),
             refresh_token: issued.refresh.expose().to_owned(),
         }
@@ -80,12 +80,19 @@ pub(super) enum Refusal {
     SlowDown,
     AccessDenied,
     ExpiredToken,
+    /// RFC 9449 §5.
+    InvalidDpopProof,
     Other(AuthError),
 }
 
 impl From<AuthError> for Refusal {
     fn from(error: AuthError) -> Self {
-        Self::Other(error)
+        match error.kind() {
+            ErrorKind::InvalidDpopProof
+            | ErrorKind::DpopProofRequired
+            | ErrorKind::DpopProofRefused => Self::InvalidDpopProof,
+            _ => Self::Other(error),
+        }
     }
 }
 
@@ -217,6 +224,8 @@ impl DeviceGrantService {
         now: Timestamp,
     ) -> Result<ProgramTokens, Refusal> {
         let core = &self.core;
+        let jkt = offered_key(Transport::Bearer)?;
+        let delivery = TokenDelivery { jkt, ..Transport::Bearer.into() };
         let id = Approval::id(device);
         let Some(found) = core.challenges.find_challenge(&id, now).await? else {
             return Err(self.ended(device, now).await?);
@@ -231,7 +240,7 @@ impl DeviceGrantService {
             false => Refusal::AccessDenied,
         })?;
         let proof = FactorProof::new(Factor::DeviceGrant, approval.at);
-        let beginning = NewSession::new(vec![proof], Transport::Bearer, from.clone());
+        let beginning = NewSession::new(vec![proof], delivery, from.clone());
         let beginning = NewSession { tags: approval.tags, ..beginning };
         let begin = |own: &User| {
             own.is_active().then(|| AccountWrites {
@@ -273,7 +282,7 @@ impl DeviceGrantService {
             Err(error) if error.kind() == ErrorKind::InvalidRefreshToken => {
                 Err(Refusal::InvalidGrant)
             }
-            Err(error) => Err(Refusal::Other(error)),
+            Err(error) => Err(error.into()),
         }
     }
 }

@@ -31,6 +31,8 @@ const ALLOWED: &[Success] =
     &[Success::empty(200, "The request may be forwarded.").with_header("X-Auth-Subject")];
 const REFUSALS: &[ErrorKind] = &[
     ErrorKind::Unauthenticated,
+    ErrorKind::DeviceProofRequired,
+    ErrorKind::DpopProofRefused,
     ErrorKind::CrossOrigin,
     ErrorKind::Forbidden,
     ErrorKind::StepUpRequired,

@@ -37,8 +37,16 @@ const INTROSPECT: Operation = Operation::post("introspectToken", "Describes a to
                 Member::new("roles", Schema::List(&Schema::text("editor"))).optional(),
                 Member::new("exp", Schema::Integer(1_767_226_500)).optional(),
                 Member::new("iat", Schema::Integer(1_767_225_600)).optional(),
-                Member::new("token_type", Schema::one_of(&["Bearer"])).optional(),
+                Member::new("token_type", Schema::one_of(&["Bearer", "DPoP"])).optional(),
                 Member::new("auth_time", Schema::Integer(1_767_225_600)).optional(),
+                Member::new(
+                    "cnf",
+                    Schema::Object(&[Member::text(
+                        "jkt",
+                        "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I",
+                    )]),
+                )
+                .optional(),
                 Member::new("amr", Schema::List(&Schema::text("pwd"))).optional(),
             ],
         ),

@@ -14,7 +14,7 @@ use crate::{
     },
     error::AuthError,
     event::EventKind,
-    model::{ClientInfo, User},
+    model::{BindingKind, ClientInfo, User},
     services::{Bearers, Core},
     session::AuthenticatedSession,
 };
@@ -64,9 +64,12 @@ pub struct TokenInfo {
     /// The time at which the session began or the API key was created.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub iat: Option<i64>,
-    /// `Bearer`.
+    /// `Bearer`, or `DPoP` for a token that is bound to a key (RFC 9449).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token_type: Option<&'static str>,
+    /// The thumbprint `jkt` of that key (RFC 7800).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cnf: Option<serde_json::Value>,
     /// The time at which the user last verified a factor; none for an API key.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub auth_time: Option<i64>,
@@ -130,11 +133,14 @@ fn credential(id: &str, secret: &str) -> [u8; 32] {
 
 fn of_session(found: &AuthenticatedSession, end: Timestamp) -> TokenInfo {
     let session = &found.session;
+    let key = session.binding().filter(|own| own.kind() == BindingKind::Dpop);
     TokenInfo {
         sid: Some(session.id.to_string()),
         exp: Some(end.as_second()),
         auth_time: Some(session.auth_time().as_second()),
         amr: Some(session.amr()),
+        token_type: Some(if key.is_some() { "DPoP" } else { "Bearer" }),
+        cnf: key.map(|key| serde_json::json!({ "jkt": key.thumbprint() })),
         ..of_user(&found.user, session.created_at)
     }
 }

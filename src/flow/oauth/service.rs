@@ -28,6 +28,7 @@ use crate::{
     services::Core,
     services::identity::{Known, hint_key},
     services::{Outcome, SignInAttempt, Verified},
+    session::offered_key,
     store::{Challenge, ChallengeKind, Credential, SessionTag},
 };
 
@@ -114,7 +115,7 @@ impl OAuthService {
             })?);
         }
         let is_persistent = start.persistent.unwrap_or(true);
-        ceremony.delivery = TokenDelivery { transport, is_persistent };
+        ceremony.delivery = TokenDelivery { transport, is_persistent, jkt: None };
         Ok(ceremony)
     }
 
@@ -315,6 +316,8 @@ impl OAuthService {
     ) -> Result<Outcome, AuthError> {
         let core = &self.core;
         let refused = || AuthError::from(ErrorKind::InvalidCode);
+        let transport = Transport::Bearer;
+        let jkt = offered_key(transport)?;
         let handle = OneTimeToken::parse(TokenPurpose::Exchange, code).ok_or_else(refused)?;
         let (id, now) = (handle.digest(), core.clock.now());
         let taken = core.challenges.take_challenge(&id, None, now).await?;
@@ -334,7 +337,7 @@ impl OAuthService {
         let identity = identity.filter(|own| own.user_id == id).ok_or_else(refused)?;
         core.require_not_barred(&identity.lookup).await?;
         let is_persistent = waiting.is_persistent.unwrap_or(true);
-        let delivery = TokenDelivery { transport: Transport::Bearer, is_persistent };
+        let delivery = TokenDelivery { transport, is_persistent, jkt };
         let attempt = SignInAttempt::new(user, waiting.proof, delivery, client);
         self.sign_in(attempt, waiting.upstream, &identity).await
     }

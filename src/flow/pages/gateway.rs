@@ -17,7 +17,10 @@ use tower_service::Service;
 use super::visit::Visit;
 use crate::{
     error::{AuthError, ErrorKind},
-    http::in_process::{BodyValue, in_process},
+    http::{
+        in_process::{BodyValue, in_process},
+        reply::SESSION_REGISTRATION,
+    },
 };
 
 /// The response of a route.
@@ -82,6 +85,9 @@ impl Visit {
         }
         if parts.status == StatusCode::NOT_FOUND {
             return Err(ErrorKind::NotFound.into());
+        }
+        if let Some(offer) = parts.headers.remove(SESSION_REGISTRATION) {
+            self.context.set_offer(offer);
         }
         let cookies = parts.headers.get_all(header::SET_COOKIE).iter().cloned().collect();
         let body = match parts.extensions.remove::<BodyValue>() {

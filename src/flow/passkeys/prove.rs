@@ -18,7 +18,8 @@ use crate::{
     error::{AuthError, ErrorKind},
     event::EventKind,
     model::{ClientInfo, Factor, FactorProof, Session, User},
-    services::{Outcome, ReliesOn, StepUp, methods_of},
+    services::{DpopProofs, Outcome, ReliesOn, StepUp, methods_of, require_same_key},
+    session::offered_key,
     store::{Challenge, ChallengeKind, Credential, CredentialUpdate},
 };
 
@@ -132,6 +133,9 @@ impl PasskeyService {
         signed_in: Option<(&User, &Session)>,
         client: ClientInfo,
     ) -> Result<(Outcome, Option<String>), AuthError> {
+        if let Some((_, session)) = signed_in {
+            offered_key(session.transport)?;
+        }
         let (taken, own): (Challenge, ProofState) =
             self.take(challenge, ChallengeKind::PasskeyProof, &client).await?;
         let (asserted, found, kept) = self.found(credential, &client).await?;
@@ -185,6 +189,11 @@ impl PasskeyService {
         let refused = || self.refuse("pending", &client);
         let id = pending.as_deref().and_then(Digest::from_base64).ok_or_else(refused)?;
         let now = self.core.clock.now();
+        if self.core.offered::<DpopProofs>().is_some()
+            && let Some(pending) = self.core.challenges.find_challenge(&id, now).await?
+        {
+            require_same_key(&pending)?;
+        }
         let pending = self.core.challenges.take_challenge(&id, None, now).await?;
         let pending = pending.filter(|own| {
             own.user_id.as_ref() == Some(&found.user_id)

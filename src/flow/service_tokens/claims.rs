@@ -30,6 +30,15 @@ pub(super) struct Claims<'a> {
     /// The administrator who acts as the user (RFC 8693 §4.1).
     #[serde(skip_serializing_if = "Option::is_none")]
     act: Option<Actor<'a>>,
+    /// The key that the session is bound to (RFC 9449 §6.1).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cnf: Option<Confirmation<'a>>,
+}
+
+/// A key by its thumbprint.
+#[derive(Debug, Serialize)]
+struct Confirmation<'a> {
+    jkt: &'a str,
 }
 
 /// The party that acts as the subject.
@@ -62,6 +71,7 @@ impl<'a> Claims<'a> {
             scope: user.scopes.join(" "),
             auth_time: session.auth_time().as_second(),
             amr: session.amr(),
+            cnf: session.binding().map(|own| Confirmation { jkt: own.thumbprint() }),
             act: session.impersonator.as_ref().map(|own| Actor { sub: own.id.as_str() }),
         })
     }

@@ -40,6 +40,8 @@ export interface Session {
   transport: "cookie" | "bearer" | "other";
   /** The administrator who acts as the user, if the session is an impersonation. */
   impersonator?: { id: string };
+  /** The kind of key that the session is bound to. */
+  bound: "device" | "dpop" | null;
 }
 
 export interface Complete {

@@ -608,6 +608,13 @@ export class AuthClient extends EventTarget {
       await this.#left();
       return false;
     }
+    if (body?.code === "device_proof_required") {
+      // The browser refreshes a bound session itself, before a request without a valid cookie.
+      const current = await this.#exchange("GET", "session", undefined, { authorized: false });
+      if (!current.response.ok) throw failure(current.response, current.body);
+      await this.#adopt(current.body, current.response);
+      return true;
+    }
     if (!response.ok) throw failure(response, body);
     await this.#adopt(body, response);
     return true;

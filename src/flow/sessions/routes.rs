@@ -195,7 +195,11 @@ async fn ticket(
 const REFRESH: Operation = Operation::post("refresh", "Replaces the tokens of a session")
     .refresh_token()
     .returns(&[COMPLETE])
-    .fails(&[ErrorKind::InvalidRefreshToken]);
+    .fails(&[
+        ErrorKind::InvalidRefreshToken,
+        ErrorKind::DeviceProofRequired,
+        ErrorKind::DpopProofRefused,
+    ]);
 
 async fn refresh(
     State(core): State<Arc<Core>>,

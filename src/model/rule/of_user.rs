@@ -33,7 +33,9 @@ impl Node {
             Self::Tenant(tenant) => of(user.tenant_id.as_ref() == Some(tenant)),
             Self::VerifiedEmail => of(user.email_verified_at.is_some()),
             Self::Known => of(!user.is_anonymous),
-            Self::TwoFactor | Self::Proved { .. } => Results { can_pass: true, can_fail: true },
+            Self::TwoFactor | Self::Bound | Self::Proved { .. } => {
+                Results { can_pass: true, can_fail: true }
+            }
             Self::All(all) => Results {
                 can_pass: all.iter().all(|own| own.results(user).can_pass),
                 can_fail: all.iter().any(|own| own.results(user).can_fail),

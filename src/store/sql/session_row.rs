@@ -10,9 +10,13 @@ use super::{
 use crate::{
     crypto::digest::Digest,
     model::{
-        ClientInfo, FactorProof, IdpSession, Impersonator, Session, SessionId, Transport, UserId,
+        BindingKind, ClientInfo, FactorProof, IdpSession, Impersonator, Session, SessionBinding,
+        SessionId, Transport, UserId,
     },
-    store::{AccessTokenRow, FormerLineage, SessionRow, SessionTag, StoreError, WatchedRow},
+    store::{
+        AccessTokenRow, DeviceChallenges, FormerLineage, SessionRow, SessionTag, StoreError,
+        WatchedRow,
+    },
 };
 
 macro_rules! access_columns {
@@ -21,7 +25,7 @@ macro_rules! access_columns {
         s.previous_access_hash, s.previous_access_expires_at, s.refresh_expires_at, s.expires_at,
         s.confirmed_at, s.created_at, s.last_seen_at, s.factors, s.ip, s.user_agent,
         s.transport, s.upstream_provider, s.upstream_subject, s.upstream_session, s.renewals,
-        s.impersonator"
+        s.impersonator, s.binding"
     };
 }
 
@@ -29,7 +33,7 @@ macro_rules! session_columns {
     () => {
         concat!(
             "s.nonce, s.salt, s.lineage_hash, s.refresh_hash, s.rotated_at, s.former, s.tags,
-            s.has_impersonated, ",
+            s.has_impersonated, s.challenges, ",
             $crate::store::sql::session_row::access_columns!()
         )
     };
@@ -42,7 +46,7 @@ pub(super) const ACCESS: &str = access_columns!();
 pub(super) const COLUMNS: &str = session_columns!();
 
 /// The number of [`COLUMNS`] before the id.
-pub(super) const BEFORE_ID: usize = 8;
+pub(super) const BEFORE_ID: usize = 9;
 
 /// The columns of a [`WatchedRow`], in the table `s`. The id is the first of them.
 pub(super) const WATCHED: &str = "s.id, s.user_id, s.refresh_expires_at, s.expires_at,
@@ -75,7 +79,7 @@ pub(super) fn args(row: &SessionRow) -> Result<Vec<Arg>, StoreError> {
         factors_text(session)?.into(),
         session.client.ip.clone().into(),
         session.client.user_agent.clone().into(),
-        transport_name(session.transport).into(),
+        transport_name(session).into(),
         upstream.map(|from| from.provider.clone()).into(),
         upstream.map(|from| from.subject.clone()).into(),
         upstream.and_then(|from| from.session.clone()).into(),
@@ -83,6 +87,7 @@ pub(super) fn args(row: &SessionRow) -> Result<Vec<Arg>, StoreError> {
         former_text(&row.former)?.into(),
         tags_text(&row.tags)?.into(),
         impersonator_text(session)?.into(),
+        session.binding.as_ref().map(SessionBinding::to_text).into(),
     ])
 }
 
@@ -109,6 +114,10 @@ pub(super) fn read<DB: Db>(columns: &mut Reader<'_, DB>) -> Result<SessionRow, S
         None => Vec::new(),
     };
     let has_impersonated = columns.optional_int()?.is_some();
+    let challenges = match columns.optional_text()? {
+        Some(text) => serde_json::from_str(&text).map_err(|_| columns.corrupt())?,
+        None => DeviceChallenges::default(),
+    };
     let row = read_access(columns)?;
     let AccessTokenRow { session, generation, access_hash, previous_access, confirmed_at } = row;
     Ok(SessionRow {
@@ -125,6 +134,7 @@ pub(super) fn read<DB: Db>(columns: &mut Reader<'_, DB>) -> Result<SessionRow, S
         former,
         tags,
         has_impersonated,
+        challenges,
     })
 }
 
@@ -157,7 +167,7 @@ pub(super) fn read_access<DB: Db>(
     let (factors, is_persistent) = columns.parsed(factors)?;
     let (ip, user_agent) = (columns.optional_text()?, columns.optional_text()?);
     let client = ClientInfo { ip, user_agent, ..ClientInfo::default() };
-    let transport = transport(&columns.text()?);
+    let (transport, bound) = transport(&columns.text()?);
     let (provider, subject) = (columns.optional_text()?, columns.optional_text()?);
     let upstream_session = columns.optional_text()?;
     let upstream = provider.zip(subject).map(|(provider, subject)| IdpSession {
@@ -168,9 +178,18 @@ pub(super) fn read_access<DB: Db>(
     });
     let renewals = columns.int()?.try_into().map_err(|_| columns.corrupt())?;
     let impersonator = impersonator(columns)?;
+    let key = columns.optional_text()?;
+    let binding = match bound {
+        Some(kind) => {
+            let key = key.and_then(|text| SessionBinding::read(kind, &text));
+            Some(key.ok_or_else(|| columns.corrupt())?)
+        }
+        None => None,
+    };
     let session = Session {
         renewals,
         impersonator,
+        binding,
         upstream,
         created_at,
         last_seen_at,
@@ -247,19 +266,32 @@ fn bytes(text: &str) -> Option<[u8; 32]> {
     URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()
 }
 
-fn transport_name(transport: Transport) -> &'static str {
-    match transport {
-        Transport::Cookie => "cookie",
-        Transport::Bearer => "bearer",
-        Transport::Other => "other",
+/// Returns the column `transport`. That of a bound session is one that earlier versions, which would
+/// accept its tokens without a proof, do not know and reject.
+pub(super) fn transport_name(session: &Session) -> &'static str {
+    match (session.transport, session.bound()) {
+        (Transport::Other, _) => "other",
+        (_, Some(kind)) => bound_name(kind),
+        (Transport::Cookie, None) => "cookie",
+        (Transport::Bearer, None) => "bearer",
     }
 }
 
-fn transport(name: &str) -> Transport {
+/// Returns the column `transport` of a session that is bound to a key.
+pub(super) fn bound_name(kind: BindingKind) -> &'static str {
+    match kind {
+        BindingKind::Device => "device",
+        BindingKind::Dpop => "dpop",
+    }
+}
+
+fn transport(name: &str) -> (Transport, Option<BindingKind>) {
     match name {
-        "cookie" => Transport::Cookie,
-        "bearer" => Transport::Bearer,
-        _ => Transport::Other,
+        "cookie" => (Transport::Cookie, None),
+        "bearer" => (Transport::Bearer, None),
+        "device" => (Transport::Cookie, Some(BindingKind::Device)),
+        "dpop" => (Transport::Bearer, Some(BindingKind::Dpop)),
+        _ => (Transport::Other, None),
     }
 }
 
@@ -278,15 +310,16 @@ const INSERT: &str = "INSERT INTO auth_sessions (id, user_id, nonce, salt, gener
     lineage_hash, refresh_hash, access_hash, access_expires_at, previous_access_hash,
     previous_access_expires_at, refresh_expires_at, expires_at, rotated_at, confirmed_at,
     created_at, last_seen_at, factors, ip, user_agent, transport, upstream_provider,
-    upstream_subject, upstream_session, renewals, former, tags, impersonator)
+    upstream_subject, upstream_session, renewals, former, tags, impersonator, binding)
     SELECT CAST($1 AS TEXT), CAST($2 AS TEXT), CAST($3 AS TEXT), CAST($4 AS TEXT),
     CAST($5 AS BIGINT), CAST($6 AS TEXT), CAST($7 AS TEXT), CAST($8 AS TEXT),
     CAST($9 AS BIGINT), CAST($10 AS TEXT), CAST($11 AS BIGINT), CAST($12 AS BIGINT),
     CAST($13 AS BIGINT), CAST($14 AS BIGINT), CAST($15 AS BIGINT), CAST($16 AS BIGINT),
     CAST($17 AS BIGINT), CAST($18 AS TEXT), CAST($19 AS TEXT), CAST($20 AS TEXT),
     CAST($21 AS TEXT), CAST($22 AS TEXT), CAST($23 AS TEXT), CAST($24 AS TEXT),
-    CAST($25 AS BIGINT), CAST($26 AS TEXT), CAST($27 AS TEXT), CAST($28 AS TEXT)
+    CAST($25 AS BIGINT), CAST($26 AS TEXT), CAST($27 AS TEXT), CAST($28 AS TEXT),
+    CAST($29 AS TEXT)
     WHERE EXISTS (SELECT 1 FROM owner WHERE status = 'active')
     RETURNING (SELECT COUNT(*) FROM (SELECT 1 FROM auth_sessions o
     WHERE o.user_id = CAST($2 AS TEXT) AND o.id <> CAST($1 AS TEXT)
-    AND o.refresh_expires_at > CAST($16 AS BIGINT) LIMIT CAST($29 AS BIGINT)) AS others)";
+    AND o.refresh_expires_at > CAST($16 AS BIGINT) LIMIT CAST($30 AS BIGINT)) AS others)";

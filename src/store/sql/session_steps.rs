@@ -5,11 +5,11 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use super::{
     db::{Arg, Sql, Statement},
     session_limit,
-    session_row::{args, factors_text, former_text},
+    session_row::{args, factors_text, former_text, transport_name},
     standing::DELETE_SESSIONS,
 };
 use crate::{
-    model::SessionId,
+    model::{SessionBinding, SessionId},
     store::{EndSessions, EndedSessions, SessionLimit, SessionRow, StoreError, Unmet},
 };
 
@@ -84,6 +84,9 @@ pub(super) fn renew(from: &SessionRow, to: &SessionRow) -> Result<Statement, Sto
         i64::from(from.generation).into(),
         URL_SAFE_NO_PAD.encode(from.salt).into(),
         i64::from(from.session.renewals).into(),
+        transport_name(session).into(),
+        session.binding.as_ref().map(SessionBinding::to_text).into(),
+        transport_name(&from.session).into(),
     ];
     Ok(Statement::requires(Unmet::Session, RENEW, args))
 }
@@ -94,9 +97,10 @@ const STANDS: &str = "UPDATE auth_sessions SET user_id = user_id WHERE id = CAST
 const RENEW: &str = "UPDATE auth_sessions SET salt = $3, generation = $4, lineage_hash = $5,
     refresh_hash = $6, access_hash = $7, access_expires_at = $8, previous_access_hash = NULL,
     previous_access_expires_at = NULL, refresh_expires_at = $9, rotated_at = NULL,
-    confirmed_at = NULL, last_seen_at = $10, factors = $11, renewals = $12, former = $13
+    confirmed_at = NULL, last_seen_at = $10, factors = $11, renewals = $12, former = $13,
+    transport = $17, binding = $18
     WHERE id = CAST($1 AS TEXT) AND user_id = CAST($2 AS TEXT) AND generation = $14 AND salt = $15
-    AND renewals = $16";
+    AND renewals = $16 AND transport = CAST($19 AS TEXT)";
 
 const COUNT_OF_USER: &str = "SELECT COUNT(*) FROM auth_sessions WHERE user_id = CAST($1 AS TEXT)";
 

@@ -13,7 +13,7 @@ use crate::{
     },
     store::{
         AccountStore, Challenge, ChallengeKind, CreateUserOutcome, Credential, CredentialKind,
-        EditOutcome, InsertOptions, SessionLimit, SessionRow, Store, UserOrigin,
+        DeviceChallenges, EditOutcome, InsertOptions, SessionLimit, SessionRow, Store, UserOrigin,
     },
 };
 
@@ -97,6 +97,7 @@ pub(super) fn session(byte: u8, user: &UserId) -> SessionRow {
         former: Vec::new(),
         tags: Vec::new(),
         has_impersonated: false,
+        challenges: DeviceChallenges::default(),
     }
 }
 

@@ -40,6 +40,8 @@ pub fn store_conformance_tests() -> Vec<ConformanceTest> {
         late_last_use_does_not_restore_a_session
         concurrent_rotations_succeed_once
         rotation_does_not_restore_a_session
+        session_is_bound_once
+        session_begins_with_a_key
         confirmation_applies_only_to_its_generation
         sessions_are_listed_newest_first
         session_limit_revokes_the_oldest_session

@@ -27,13 +27,16 @@ impl AdminService {
         if !user.is_active() {
             return Err(ErrorKind::AccountDisabled.into());
         }
-        let transport = transport.unwrap_or(own.transport);
+        // The refresh token of a bearer session is not in a cookie, and that of a session which is bound
+        // to a device is not valid without a proof: the browser could not return.
+        let returns = own.transport == Transport::Cookie && own.bound().is_none();
+        let default = if returns { Transport::Cookie } else { Transport::Bearer };
+        let transport = transport.unwrap_or(default);
         let transport = core.sessions.options().resolve_transport(Some(transport))?;
-        // The refresh token of a bearer session is not in a cookie, so the browser could not return.
-        if transport == Transport::Cookie && own.transport == Transport::Bearer {
+        if transport == Transport::Cookie && !returns {
             return Err(ErrorKind::TransportDisabled.into());
         }
-        let delivery = TokenDelivery { transport, is_persistent: own.is_persistent };
+        let delivery = TokenDelivery { is_persistent: own.is_persistent, ..transport.into() };
         let issued = core.sessions.impersonate(own, &user, delivery).await?;
         let event = core.event(EventKind::ImpersonationBegan).session(issued.session.id);
         self.users(admin).record(event.with("reason", reason), &user.id);

@@ -152,7 +152,14 @@ fn every_message_exists_in_every_language_with_its_placeholders() {
 fn every_error_of_a_page_has_words() {
     let english = messages(BUILT_IN[0].1);
     // Errors of routes that only scripts and programs call.
-    let others = ["invalid_refresh_token", "no_passkey", "passkey_taken", "transport_disabled"];
+    let others = [
+        "invalid_refresh_token",
+        "invalid_device_proof",
+        "invalid_dpop_proof",
+        "no_passkey",
+        "passkey_taken",
+        "transport_disabled",
+    ];
     for kind in crate::error::ErrorKind::ALL.iter().filter(|kind| !others.contains(&kind.code())) {
         let id = format!("error-{}", kind.code().replace('_', "-"));
         assert!(english.contains_key(&id), "{id}");

@@ -125,6 +125,7 @@ const ALL: &[(&str, MigrationKind, &str, &str)] = &[
     migration!("0019_impersonation", "0019_impersonation_sqlite", "0019_impersonation_postgres"),
     migration!("0020_signing_keys"),
     migration!("0021_device_grant", "0021_device_grant_sqlite", "0021_device_grant_postgres"),
+    migration!("0022_bindings"),
 ];
 
 /// Returns the migrations of an engine, in order.

@@ -18,12 +18,12 @@ use crate::{
     clock::Clock,
     crypto::digest::{Digest, Domain},
     event::TracingSink,
-    model::{Email, Session, SessionId, Transport, User, UserId, Username},
+    model::{Email, Session, SessionBinding, SessionId, Transport, User, UserId, Username},
     session::{AuthenticatedSession, SessionOptions, Sessions, live::SessionWatch},
     store::{
         AccountStore, Applied, CacheScope, CreateUserOutcome, Creation, Credential, Decide,
-        InsertOptions, InvalidationClock, SessionRow, SessionStore, SessionTag, StoreError,
-        Unreadable, WithUser,
+        DeviceChallenges, InsertOptions, InvalidationClock, SessionRow, SessionStore, SessionTag,
+        StoreError, Unreadable, WithUser,
     },
 };
 
@@ -160,6 +160,23 @@ impl SessionStore for Fake {
         unreachable!()
     }
 
+    async fn bind(&self, _: SessionId, _: &SessionBinding) -> Result<bool, StoreError> {
+        unreachable!()
+    }
+
+    async fn set_challenges(
+        &self,
+        _: SessionId,
+        _: &DeviceChallenges,
+        _: &DeviceChallenges,
+    ) -> Result<bool, StoreError> {
+        unreachable!()
+    }
+
+    async fn note_mismatch(&self, _: SessionId, _: Timestamp) -> Result<bool, StoreError> {
+        unreachable!()
+    }
+
     async fn confirm(&self, _: SessionId, _: u32, _: Timestamp) -> Result<(), StoreError> {
         unreachable!()
     }
@@ -208,6 +225,7 @@ fn row(id: SessionId) -> SessionRow {
         former: Vec::new(),
         tags: Vec::new(),
         has_impersonated: false,
+        challenges: DeviceChallenges::default(),
     }
 }
 
