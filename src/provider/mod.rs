@@ -10,7 +10,8 @@ mod request;
 mod sink;
 
 #[cfg(feature = "oauth")]
-pub use events::{EventFormat, EventRejection, ProviderEvent, ProviderEvents};
+pub use events::{EventFormat, EventRejection};
+pub use events::{ProviderEvent, ProviderEvents};
 #[cfg(feature = "oauth")]
 pub(crate) use params::{AllowedParams, OWN_PARAMS, RequestedParams};
 #[cfg(feature = "oauth")]
