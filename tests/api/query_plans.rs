@@ -225,6 +225,7 @@ async fn run_the_whole_api(on: On) {
         codes::remembered_device_skips_the_code
         codes::email_change_requires_verification_and_the_same_session
         codes::wrong_codes_are_rate_limited_by_account
+        device_grant::approved_program_gets_a_session
         devices::user_lists_and_revokes_each_session
         devices::expired_session_is_not_listed_and_is_swept
         devices::other_or_all_sessions_are_revoked_immediately

@@ -56,7 +56,7 @@ test("a program signs in through the page of the user", async () => {
     await page.goto(device.verification_uri_complete);
     assert.equal(await page.getByLabel("Code").inputValue(), device.user_code);
     await page.getByRole("button", { name: "Continue" }).click();
-    await page.getByText("Notes for the command line asks to use your account.").waitFor();
+    await page.getByText(/Notes for the command line.* asks to use your account/).waitFor();
     await page.getByRole("button", { name: "Approve" }).click();
     await page.waitForURL(`${origin}/account/device?done=1`);
 
