@@ -7,6 +7,7 @@ mod profile;
 mod registered;
 mod request;
 mod sink;
+mod tokens;
 
 #[cfg(feature = "oauth")]
 pub(crate) use params::{AllowedParams, OWN_PARAMS, RequestedParams};
@@ -23,4 +24,6 @@ pub use request::ProviderRequest;
 #[cfg(feature = "oauth")]
 pub(crate) use sink::AnyTokenSink;
 #[cfg(feature = "oauth")]
-pub use sink::{LinkedIdentity, ProviderTokens, TokenSink};
+pub use sink::TokenSink;
+#[cfg(feature = "oauth")]
+pub use tokens::{LinkedIdentity, ProviderTokens};
