@@ -48,8 +48,9 @@ impl Es256Key {
         SigningKey::from_pkcs8_pem(pem).ok().map(Self)
     }
 
-    /// Reads a key from the bytes of its scalar.
+    /// Reads a key from the 32 bytes of its scalar.
     pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let bytes: &[u8; 32] = bytes.try_into().ok()?;
         SigningKey::from_slice(bytes).ok().map(Self)
     }
 

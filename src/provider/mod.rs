@@ -8,6 +8,7 @@ mod profile;
 mod registered;
 mod request;
 mod sink;
+mod tokens;
 
 #[cfg(feature = "oauth")]
 pub use events::{EventFormat, EventRejection};
@@ -27,4 +28,6 @@ pub use request::ProviderRequest;
 #[cfg(feature = "oauth")]
 pub(crate) use sink::AnyTokenSink;
 #[cfg(feature = "oauth")]
-pub use sink::{LinkedIdentity, ProviderTokens, TokenSink};
+pub use sink::TokenSink;
+#[cfg(feature = "oauth")]
+pub use tokens::{LinkedIdentity, ProviderTokens};

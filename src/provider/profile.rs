@@ -5,7 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 use zeroize::Zeroizing;
 
-use super::sink::ProviderTokens;
+use super::tokens::ProviderTokens;
 use crate::error::ErrorKind;
 
 /// The profile of a user at a provider.

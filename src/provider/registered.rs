@@ -16,7 +16,8 @@ use super::{
     port::{Provider, ProviderError, ProviderLogout},
     profile::ProviderProfile,
     request::ProviderRequest,
-    sink::{AnyTokenSink, LinkedIdentity, ProviderTokens},
+    sink::AnyTokenSink,
+    tokens::{LinkedIdentity, ProviderTokens},
 };
 use crate::{
     error::{AuthError, ErrorKind},

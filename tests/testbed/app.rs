@@ -262,6 +262,7 @@ pub(crate) struct Testbed {
     book: Book,
     directory: Directory,
     /// The tokens of providers, as the application stores them.
+    #[allow(dead_code, reason = "read by the API tests, which share this file")]
     pub(crate) tokens: TokenMemory,
     /// The number of statements by the routes of the testbed itself.
     unseen: Arc<AtomicU64>,

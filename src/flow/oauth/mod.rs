@@ -172,7 +172,7 @@ macro_rules! token_sink_option {
         /// GitHub::new("client-id", "secret").token_sink(tokens)
         /// # }
         /// ```
-        pub fn token_sink(mut self, sink: impl $crate::TokenSink) -> Self {
+        pub fn token_sink(mut self, sink: impl $crate::provider::TokenSink) -> Self {
             self.sink = Some(std::sync::Arc::new(sink));
             self
         }

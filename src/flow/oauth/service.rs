@@ -212,18 +212,15 @@ impl OAuthService {
             let (user, session) = (&stands.user, &stands.session);
             let begun_at = challenge.created_at;
             let tokens = self.take_tokens(&user.id, &mut profile);
-            let landed =
-                self.finish_on(ceremony, &profile, user, session, &client, begun_at).await?;
-            tokens.deliver().await;
-            return Ok(landed);
+            return tokens
+                .after(self.finish_on(ceremony, &profile, user, session, &client, begun_at))
+                .await;
         }
         let mut profile = self.profile(code, &request).await?;
         profile.given_name = posted.and_then(|posted| posted.name);
         let known = core.know(provider, &profile, &client).await?;
         let tokens = self.take_tokens(&known.user.id, &mut profile);
-        let landed = self.finish(ceremony, known, profile, client).await?;
-        tokens.deliver().await;
-        Ok(landed)
+        tokens.after(self.finish(ceremony, known, profile, client)).await
     }
 
     async fn profile(

@@ -35,12 +35,18 @@ impl OAuthService {
 }
 
 impl Handover<'_> {
-    /// Hands the tokens over. The user is signed in, so an error is only logged.
-    pub(super) async fn deliver(self) {
+    /// Hands the tokens over after a sign-in, link or step-up that succeeds. It is committed then,
+    /// so an error of the sink is only logged.
+    pub(super) async fn after<T>(
+        self,
+        landing: impl Future<Output = Result<T, AuthError>>,
+    ) -> Result<T, AuthError> {
+        let landed = landing.await?;
         if let Some((identity, tokens)) = self.received {
             let stored = self.provider.store_tokens(&identity, tokens);
             after_commit("the token sink did not store the tokens of a provider", stored).await;
         }
+        Ok(landed)
     }
 }
 

@@ -113,7 +113,7 @@ impl FakeIdp {
             .route("/token", post(token))
             .route("/userinfo", get(user_info))
             .route("/jwks", get(jwks))
-            .route("/revoke", post(revocation::revoke))
+            .route("/revoke", post(revoke))
             .with_state(Arc::clone(&state));
         let server = TestApp::serve_on(listener, router);
         Self { state, _server: Arc::new(server) }
@@ -335,6 +335,11 @@ async fn token(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Stri
         "id_token": id_token,
     }));
     shared.lock().settings.dress("token", answer)
+}
+
+async fn revoke(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: String) -> Response {
+    shared.ask("revoke");
+    shared.revoke(&headers, &body)
 }
 
 async fn user_info(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Response {

@@ -1,14 +1,11 @@
-//! The revocation endpoint of a provider (RFC 7009).
+//! The revocation of tokens at a provider (RFC 7009).
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
-use axum::{
-    extract::State,
-    response::{IntoResponse, Response},
-};
+use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode};
 
-use super::{FakeIdp, Shared, refuse};
+use super::{FakeIdp, Shared};
 
 impl FakeIdp {
     /// Returns the revoked tokens, the oldest first.
@@ -17,22 +14,20 @@ impl FakeIdp {
     }
 }
 
-pub(super) async fn revoke(
-    State(shared): State<Arc<Shared>>,
-    headers: HeaderMap,
-    body: String,
-) -> Response {
-    shared.ask("revoke");
-    let form: BTreeMap<String, String> =
-        form_urlencoded::parse(body.as_bytes()).into_owned().collect();
-    if !shared.is_client(&headers, &form) {
-        return refuse("invalid_client");
+impl Shared {
+    /// Revokes the token of a request, whose client must authenticate.
+    pub(super) fn revoke(&self, headers: &HeaderMap, body: &str) -> Response {
+        let form: BTreeMap<String, String> =
+            form_urlencoded::parse(body.as_bytes()).into_owned().collect();
+        if !self.is_client(headers, &form) {
+            return StatusCode::UNAUTHORIZED.into_response();
+        }
+        assert_eq!(form.get("token_type_hint").map(String::as_str), Some("refresh_token"));
+        let mut inner = self.lock();
+        let answer = inner.settings.dress("revoke", StatusCode::OK);
+        if answer.status().is_success() {
+            inner.revoked.extend(form.get("token").cloned());
+        }
+        answer
     }
-    assert_eq!(form.get("token_type_hint").map(String::as_str), Some("refresh_token"));
-    let mut inner = shared.lock();
-    let answer = inner.settings.dress("revoke", StatusCode::OK);
-    if answer.status().is_success() {
-        inner.revoked.extend(form.get("token").cloned());
-    }
-    answer.into_response()
 }
