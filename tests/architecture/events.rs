@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fs, path::Path};
 
 use super::{relative, sources};
 
-/// Returns the kinds of the table in `src/event.rs`, with their names in Rust.
+/// Returns the kinds of the table in `src/event/kind.rs`, with their names in Rust.
 fn defined(event: &str) -> Vec<(String, String)> {
     let (_, table) = event.split_once("\nkinds! {\n").unwrap();
     let (table, _) = table.split_once("\n}\n").unwrap();
@@ -24,9 +24,9 @@ fn custom(text: &str) -> Vec<&str> {
 fn guide_lists_every_event_kind() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let read = |path: &str| fs::read_to_string(root.join(path)).unwrap();
-    let kinds = defined(&read("src/event.rs"));
+    let kinds = defined(&read("src/event/kind.rs"));
     assert!(kinds.len() > 50);
-    let others = sources().into_iter().filter(|file| relative(file) != "event.rs");
+    let others = sources().into_iter().filter(|file| relative(file) != "event/kind.rs");
     let code: Vec<_> = others.map(|file| fs::read_to_string(file).unwrap()).collect();
     for (own, name) in &kinds {
         let used = format!("EventKind::{own}");
