@@ -1,5 +1,6 @@
 //! The contract of stores, as named rules.
 
+mod bindings;
 mod credentials;
 mod fixtures;
 mod mails;
@@ -13,7 +14,7 @@ mod users;
 use std::{future::Future, pin::Pin, sync::Arc};
 
 use self::{
-    credentials::*, mails::*, session_limits::*, sessions::*, tags::*, transitions::*,
+    bindings::*, credentials::*, mails::*, session_limits::*, sessions::*, tags::*, transitions::*,
     usernames::*, users::*,
 };
 use crate::{store::Store, users::UserStorage};
