@@ -115,7 +115,9 @@ pub use delivery::{CodeDelivery, CodeMessage, CodeOptions, EmailDelivery};
 pub use door::{SignIn, VerifiedFactor};
 #[cfg(feature = "passkeys")]
 pub(crate) use dpop::require_same_key;
-pub(crate) use dpop::{DPOP_WINDOW, DpopProof, DpopProofs, DpopRequest, SeenProofs};
+#[cfg(feature = "device-bound")]
+pub(crate) use dpop::{DPOP_WINDOW, SeenProofs};
+pub(crate) use dpop::{DpopProof, DpopProofs, DpopRequest};
 pub use email::EmailUndone;
 pub use face::Services;
 pub(crate) use factor::Factors;

@@ -18,7 +18,7 @@ pub(crate) trait ProofMemory: Send + Sync {
     async fn remember(&self) -> Result<bool, AuthError>;
 }
 
-/// What a request offers.
+/// The offer of a request.
 #[derive(Clone)]
 pub(crate) enum OfferedKey {
     /// A proof that is not valid.
@@ -45,7 +45,7 @@ impl ProofUse {
 }
 
 tokio::task_local! {
-    /// What the request in progress offers, if it has a proof.
+    /// The offer of the request in progress, if it has a proof.
     static OFFERED: Option<OfferedKey>;
 }
 

@@ -45,6 +45,12 @@ fn kinds(operation: &Operation, extracted: &Extracted, described: &Described) ->
     if extracted.has_rule {
         kinds.extend([ErrorKind::StepUpRequired, ErrorKind::SetupRequired]);
     }
+    let is_of_token =
+        matches!(operation.credential, Credential::RefreshToken | Credential::AnyToken);
+    if !is_safe && !is_of_token && operation.successes.iter().any(|own| own.sets_cookies) {
+        // A proof that a client sends for the tokens of the response.
+        kinds.push(ErrorKind::InvalidDpopProof);
+    }
     if let Some(body) = extracted.body {
         kinds.extend([
             ErrorKind::PayloadTooLarge,
@@ -56,11 +62,7 @@ fn kinds(operation: &Operation, extracted: &Extracted, described: &Described) ->
         }
         if body.members.iter().any(|own| own.name == "transport") {
             // Hooks of the application may reject a sign-in.
-            kinds.extend([
-                ErrorKind::TransportDisabled,
-                ErrorKind::Forbidden,
-                ErrorKind::InvalidDpopProof,
-            ]);
+            kinds.extend([ErrorKind::TransportDisabled, ErrorKind::Forbidden]);
         }
     }
     if !operation.query.is_empty() {

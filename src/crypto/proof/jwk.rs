@@ -8,14 +8,31 @@ use ring::signature::{
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use super::Algorithm;
-
 /// The members of private and symmetric keys.
 const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 const MIN_RSA_BITS: usize = 2048;
 const MAX_RSA_BITS: usize = 4096;
 /// The maximum length of the exponent, in bytes.
 const MAX_EXPONENT: usize = 4;
+
+/// A signature algorithm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Algorithm {
+    Es256,
+    Rs256,
+    EdDsa,
+}
+
+impl Algorithm {
+    pub(super) fn of(name: &str) -> Option<Self> {
+        match name {
+            "ES256" => Some(Self::Es256),
+            "RS256" => Some(Self::Rs256),
+            "EdDSA" => Some(Self::EdDsa),
+            _ => None,
+        }
+    }
+}
 
 /// A public key.
 #[derive(Clone, Debug, PartialEq, Eq)]

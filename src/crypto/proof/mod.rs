@@ -6,30 +6,11 @@
 mod jwk;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-pub(crate) use jwk::Jwk;
+pub(crate) use jwk::{Algorithm, Jwk};
 use serde_json::{Map, Value};
 
 /// The maximum length of a proof. One with a key of RSA with 4096 bits has less than 3,000 characters.
 const MAX_LEN: usize = 8192;
-
-/// A signature algorithm.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Algorithm {
-    Es256,
-    Rs256,
-    EdDsa,
-}
-
-impl Algorithm {
-    fn of(name: &str) -> Option<Self> {
-        match name {
-            "ES256" => Some(Self::Es256),
-            "RS256" => Some(Self::Rs256),
-            "EdDSA" => Some(Self::EdDsa),
-            _ => None,
-        }
-    }
-}
 
 /// A proof whose signature is not verified yet.
 #[derive(Debug)]

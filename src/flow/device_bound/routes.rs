@@ -11,14 +11,13 @@ use axum::{
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use serde_json::{Value, json};
 
-use super::DeviceBoundService;
+use super::service::{DeviceBoundService, DeviceRefresh};
 use crate::{
     contract::{Member, Operation, Schema, Success},
     error::{AuthError, ErrorKind},
     http::{client::ClientOf, cookie, csrf},
     model::SessionId,
     registry::Registry,
-    session::DeviceRefresh,
 };
 
 const SESSION_ID: HeaderName = HeaderName::from_static("sec-secure-session-id");

@@ -8,8 +8,10 @@ use crate::{
     mail::{MessageKind, Occasion},
     model::{ClientInfo, SessionBinding, SessionId},
     services::Core,
-    session::{DeviceAttempt, DeviceRefresh, NewBinding},
+    session::{DeviceAttempt, NewBinding},
 };
+
+pub(super) use crate::session::DeviceRefresh;
 
 /// The type of proofs.
 const TYPE: &str = "dbsc+jwt";

@@ -18,7 +18,7 @@
 //! after its `iat`, and once: at a sign-in and a refresh for all processes, at other requests for each
 //! process. `Host` and forwarded headers are not read, and there are no nonces.
 
-mod verify;
+mod service;
 
 use super::Flow;
 use crate::{
@@ -65,7 +65,7 @@ impl Flow for Dpop {
     }
 
     fn register(self, registry: &mut Registry) -> Result<(), ConfigError> {
-        registry.offer(DpopProofs { verify: verify::verify, seen: SeenProofs::default() });
+        registry.offer(DpopProofs { verify: service::verify, seen: SeenProofs::default() });
         Ok(())
     }
 }

@@ -81,6 +81,7 @@ mod search;
 mod session_limit;
 mod session_row;
 mod session_steps;
+mod session_tokens;
 mod sessions;
 mod signing_keys;
 #[cfg(feature = "sqlite")]

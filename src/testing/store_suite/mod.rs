@@ -1,5 +1,6 @@
 //! The contract of stores, as named rules.
 
+mod bindings;
 mod credentials;
 mod fixtures;
 mod mails;
@@ -14,8 +15,8 @@ mod users;
 use std::{future::Future, pin::Pin, sync::Arc};
 
 use self::{
-    credentials::*, mails::*, session_limits::*, sessions::*, signing_keys::*, tags::*,
-    transitions::*, usernames::*, users::*,
+    bindings::*, credentials::*, mails::*, session_limits::*, sessions::*, signing_keys::*,
+    tags::*, transitions::*, usernames::*, users::*,
 };
 use crate::{store::Store, users::UserStorage};
 
