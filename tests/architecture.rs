@@ -47,6 +47,7 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
     ("config.rs", &["network", "origin"], &["axum", "sqlx", "http"]),
     ("error.rs", &["model"], &["axum", "sqlx"]),
     ("event.rs", &["model"], &["axum", "sqlx", "http"]),
+    ("event/", &["model"], &["axum", "sqlx", "http"]),
     ("flight.rs", &[], &["axum", "sqlx", "http"]),
     ("forwarded.rs", &[], &["axum", "sqlx"]),
     ("guide.rs", &[], &["axum", "sqlx", "http"]),

@@ -37,6 +37,7 @@
 mod ceremony;
 mod flow;
 mod form_post;
+mod hint;
 mod id_tokens;
 mod identities;
 mod logout;

@@ -19,14 +19,14 @@ use crate::{
         handle::{OneTimeToken, TokenPurpose},
         token::TokenString,
     },
-    error::{AuthError, ErrorKind, after_commit},
+    error::{AuthError, ErrorKind},
     event::EventKind,
     model::{
         Basis, ClientInfo, Factor, FactorProof, IdpSession, Session, TokenDelivery, Transport, User,
     },
     provider::{ProviderProfile, ProviderRequest, RegisteredProvider, RequestedParams},
     services::Core,
-    services::identity::{Known, hint_key},
+    services::identity::Known,
     services::{Outcome, SignInAttempt, Verified},
     session::offered_key,
     store::{Challenge, ChallengeKind, Credential, SessionTag},
@@ -279,23 +279,6 @@ impl OAuthService {
         };
         self.core.store_challenge(&challenge).await?;
         Ok(handle.to_token())
-    }
-
-    /// Stores the ID token, which is sent to the provider as a hint at sign-out.
-    async fn keep_hint(&self, session: &Session, token: &str) {
-        let challenge = Challenge {
-            id: hint_key(session.id),
-            kind: ChallengeKind::LogoutHint,
-            user_id: Some(session.user_id.clone()),
-            address: None,
-            code: None,
-            tries: 1,
-            data: json!({ "id_token": token }),
-            created_at: session.created_at,
-            expires_at: session.expires_at,
-        };
-        let kept = self.core.challenges.insert_of_session(&challenge, session.id);
-        after_commit("an ID token is not stored for the sign-out at its provider", kept).await;
     }
 
     /// Exchanges the one-time code of a native application for a session.
