@@ -60,13 +60,13 @@ async fn sign_in(server: &str) -> Outcome {
     println!("{}", text(&started, "user_code")?);
 
     let device_code = text(&started, "device_code")?;
-    let mut interval = started["interval"].as_u64().unwrap_or(5);
+    let mut interval = started.get("interval").and_then(Value::as_u64).unwrap_or(5);
     let tokens = loop {
         tokio::time::sleep(Duration::from_secs(interval)).await;
         let form =
             [("grant_type", DEVICE_CODE), ("client_id", CLIENT_ID), ("device_code", device_code)];
         let answer: Value = http.post(token).form(&form).send().await?.json().await?;
-        match answer["error"].as_str() {
+        match answer.get("error").and_then(Value::as_str) {
             None => break answer,
             Some("authorization_pending") => {}
             Some("slow_down") => interval += 5,
@@ -81,10 +81,12 @@ async fn sign_in(server: &str) -> Outcome {
     let session = format!("{server}/auth/session");
     let request = http.get(session).bearer_auth(text(&tokens, "access_token")?);
     let session: Value = request.send().await?.error_for_status()?.json().await?;
-    println!("Signed in as {}", text(&session["user"], "email")?);
+    let user = session.get("user").ok_or("the response lacks `user`")?;
+    println!("Signed in as {}", text(user, "email")?);
     Ok(())
 }
 
 fn text<'a>(body: &'a Value, name: &str) -> Outcome<&'a str> {
-    body[name].as_str().ok_or_else(|| format!("the response lacks `{name}`").into())
+    let value = body.get(name).and_then(Value::as_str);
+    value.ok_or_else(|| format!("the response lacks `{name}`").into())
 }
