@@ -88,12 +88,12 @@ impl SessionBinding {
 
     /// Reads the stored form.
     pub(crate) fn read(kind: BindingKind, text: &str) -> Option<Self> {
-        Some(Self { kind, key: serde_json::from_str(text).ok()? })
+        Some(Self { kind, key: Arc::new(serde_json::from_str(text).ok()?) })
     }
 
     /// Returns the stored form.
     pub(crate) fn to_text(&self) -> String {
-        serde_json::to_string(&self.key).unwrap_or_default()
+        serde_json::to_string(&*self.key).unwrap_or_default()
     }
 
     /// Returns the kind of the key.

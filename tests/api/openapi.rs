@@ -25,6 +25,7 @@ const WITHOUT_MEMBERS: &[&str] = &[
     "createProviderNonce",
     "createRecoveryCodes",
     "createTicket",
+    "endImpersonation",
     "requestRecovery",
     "startFactorVerification",
     "startTotpRegistration",
@@ -146,8 +147,17 @@ async fn document_of_two_flows_names_no_other() {
     let expected = ["account", "devices", "password", "password_reset", "pending", "sessions"];
     assert_eq!(tags, expected.map(|name| format!("[\"{name}\"]")).into());
     let schemas: Vec<_> = document["components"]["schemas"].as_object().unwrap().keys().collect();
-    let expected =
-        ["Complete", "Device", "Factor", "Pending", "Problem", "Session", "Tokens", "User"];
+    let expected = [
+        "Complete",
+        "Device",
+        "Factor",
+        "Impersonator",
+        "Pending",
+        "Problem",
+        "Session",
+        "Tokens",
+        "User",
+    ];
     assert_eq!(schemas, expected);
     let text = document["paths"].as_object().unwrap().keys().cloned().collect::<String>();
     for other in ["totp", "recovery-codes", "oauth", "api-keys", "email-sign-in", "openapi"] {
@@ -192,9 +202,15 @@ async fn operations_state_what_they_require_and_return() {
     assert_eq!(codes(sign_in, "422"), json!(["invalid_request", "transport_disabled"]));
     assert_eq!(codes(sign_in, "429"), json!(["rate_limited", "too_many_attempts"]));
     let set = &document["paths"]["/password/set"]["post"];
-    assert_eq!(codes(set, "403"), json!(["cross_origin", "forbidden", "step_up_required"]));
+    assert_eq!(
+        codes(set, "403"),
+        json!(["cross_origin", "forbidden", "impersonating", "step_up_required"])
+    );
     let change = &document["paths"]["/password/change"]["post"];
-    assert_eq!(codes(change, "403"), json!(["cross_origin", "forbidden", "wrong_password"]));
+    assert_eq!(
+        codes(change, "403"),
+        json!(["cross_origin", "forbidden", "impersonating", "wrong_password"])
+    );
     let account = &document["paths"]["/account"]["get"];
     assert_eq!(codes(account, "403"), json!(["forbidden"]));
     for (status, header) in

@@ -84,7 +84,7 @@ async fn impersonate(
 const END_IMPERSONATION: Operation =
     Operation::post("endImpersonation", "Ends an impersonation, and returns to the administrator")
         .returns(&[COMPLETE, SIGNED_OUT])
-        .fails(&[ErrorKind::Unauthenticated, ErrorKind::NotFound]);
+        .fails(&[ErrorKind::Unauthenticated, ErrorKind::Forbidden, ErrorKind::NotFound]);
 
 /// The cookie of the administrator suffices: the impersonation may have ended before.
 async fn end(
