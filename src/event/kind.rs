@@ -4,7 +4,7 @@ use crate::model::name;
 
 macro_rules! kinds {
     ($($(#[$doc:meta])* $name:ident = $text:literal;)*) => {
-        /// The kind of an [`Event`].
+        /// The kind of an [`Event`](crate::Event).
         ///
         /// ```
         /// use authlayer::EventKind;
