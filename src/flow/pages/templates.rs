@@ -205,7 +205,7 @@ mod tests {
                 minijinja::context! {
                     t => language.function(), lang => language.tag.as_str(), dir => "ltr",
                     mount => "/account", routes => "/auth", suffix => "", assets => "/a", app => "A & <B>",
-                    logo => (), end_impersonation => (), action => "/x", more => "?a&b", return_to => "/", error => (),
+                    logo => (), action => "/x", more => "?a&b", return_to => "/", error => (),
                     typed => minijinja::context! { email => "a'b", persistent => true, display_name => "" },
                     ways => minijinja::context! {
                         password => true, usernames => false, forgot => true, passkey => true,
