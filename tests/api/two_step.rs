@@ -25,8 +25,7 @@ const JANE: &str = "jane@example.com";
 /// in through it. Add a row for a new sign-in method.
 const DOORS: &[(&str, usize, &[&str])] = &[
     ("flow/email_sign_in/service.rs", 1, &["email_code", "email_link"]),
-    ("flow/oauth/id_tokens/mod.rs", 1, &["id_token"]),
-    ("flow/oauth/service.rs", 2, &["provider", "github", "exchange"]),
+    ("flow/oauth/service.rs", 1, &["provider", "github", "exchange", "id_token"]),
     ("flow/passkeys/service.rs", 1, &["passkey"]),
     // An invitation, and a reset link of an administrator, begin no session: they set a password.
     ("flow/password/service.rs", 1, &["password", "invitation"]),
@@ -34,10 +33,12 @@ const DOORS: &[(&str, usize, &[&str])] = &[
     ("services/door.rs", 1, &[]),
 ];
 
-/// Calls that begin a session without a decision about second factors: new users, and the answers
-/// to a pending sign-in, which are decided again.
+/// Calls that begin a session without a decision about second factors: new users, the answers
+/// to a pending sign-in, which are decided again, and programs that the user approved on a session
+/// with recent authentication.
 const OTHERS: &[(&str, usize)] = &[
     ("flow/anonymous/service.rs", 1),
+    ("flow/device_grant/service.rs", 1),
     ("services/claim.rs", 2),
     ("services/second_step.rs", 1),
     ("services/sign_in.rs", 1),
