@@ -139,6 +139,20 @@ impl Operation {
         Self { credential: Credential::Basic, ..self }
     }
 
+    /// Sets the errors of a route for OAuth clients that takes a form: the ones that all of them have,
+    /// with a limit by network.
+    pub(crate) const fn oauth_form_errors(self) -> Self {
+        self.oauth_errors(&[
+            (400, &["invalid_request"]),
+            (401, &["invalid_client"]),
+            (413, &["invalid_request"]),
+            (415, &["invalid_request"]),
+            (429, &["slow_down"]),
+            (500, &["server_error"]),
+            (503, &["temporarily_unavailable"]),
+        ])
+    }
+
     /// Sets the errors of a route whose errors are those of OAuth.
     pub(crate) const fn oauth_errors(
         self,

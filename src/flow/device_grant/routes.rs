@@ -96,15 +96,7 @@ const START_DEVICE_AUTHORIZATION: Operation =
                 ],
             ),
         )])
-        .oauth_errors(&[
-            (400, &["invalid_request"]),
-            (401, &["invalid_client"]),
-            (413, &["invalid_request"]),
-            (415, &["invalid_request"]),
-            (429, &["slow_down"]),
-            (500, &["server_error"]),
-            (503, &["temporarily_unavailable"]),
-        ]);
+        .oauth_form_errors();
 
 async fn start(
     State(service): State<DeviceGrantService>,

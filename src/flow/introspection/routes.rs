@@ -51,15 +51,7 @@ const INTROSPECT: Operation = Operation::post("introspectToken", "Describes a to
             ],
         ),
     )])
-    .oauth_errors(&[
-        (400, &["invalid_request"]),
-        (401, &["invalid_client"]),
-        (413, &["invalid_request"]),
-        (415, &["invalid_request"]),
-        (429, &["slow_down"]),
-        (500, &["server_error"]),
-        (503, &["temporarily_unavailable"]),
-    ]);
+    .oauth_form_errors();
 
 async fn introspect(
     State(service): State<IntrospectionService>,
