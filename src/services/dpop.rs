@@ -102,17 +102,12 @@ impl Core {
         now: Timestamp,
     ) -> Result<bool, AuthError> {
         let now = whole_millis(now);
-        let challenge = Challenge {
-            id: proof.id,
-            kind: ChallengeKind::Custom(USED_PROOFS),
-            user_id: None,
-            address: None,
-            code: None,
-            tries: 0,
-            data: Value::Null,
-            created_at: now,
-            expires_at: after(now, DPOP_WINDOW * 2),
-        };
+        let challenge = Challenge::new(
+            ChallengeKind::Custom(USED_PROOFS),
+            proof.id,
+            Value::Null,
+            (now, after(now, DPOP_WINDOW * 2)),
+        );
         self.store_challenge(&challenge).await
     }
 }

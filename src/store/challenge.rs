@@ -185,6 +185,19 @@ pub struct Challenge {
     pub expires_at: Timestamp,
 }
 
+impl Challenge {
+    /// Creates a challenge of no user and without a code, which one attempt consumes.
+    pub(crate) fn new(
+        kind: ChallengeKind,
+        id: Digest,
+        data: Value,
+        (created_at, expires_at): (Timestamp, Timestamp),
+    ) -> Self {
+        let (user_id, address, code) = (None, None, None);
+        Self { id, kind, user_id, address, code, tries: 1, data, created_at, expires_at }
+    }
+}
+
 /// Redacted: the data of a sign-up contains a password hash.
 impl fmt::Debug for Challenge {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -91,7 +91,7 @@ impl DeviceCode {
 
     pub(super) fn challenge(&self, id: Digest, now: Timestamp) -> Challenge {
         let expires_at = after(now, STORED);
-        challenge(ChallengeKind::DeviceCode, id, json!(self), now, expires_at)
+        Challenge::new(ChallengeKind::DeviceCode, id, json!(self), (now, expires_at))
     }
 }
 
@@ -113,7 +113,7 @@ impl UserCode {
     }
 
     pub(super) fn challenge(&self, id: Digest, now: Timestamp) -> Challenge {
-        challenge(ChallengeKind::UserCode, id, json!(self), now, after(now, LIFETIME))
+        Challenge::new(ChallengeKind::UserCode, id, json!(self), (now, after(now, LIFETIME)))
     }
 }
 
@@ -125,8 +125,12 @@ impl Approval {
 
     pub(super) fn challenge(&self, device: &Digest, user: &UserId) -> Challenge {
         let (id, at) = (Self::id(device), self.at);
-        let own =
-            challenge(ChallengeKind::DeviceApproval, id, json!(self), at, after(at, LIFETIME));
+        let own = Challenge::new(
+            ChallengeKind::DeviceApproval,
+            id,
+            json!(self),
+            (at, after(at, LIFETIME)),
+        );
         Challenge { user_id: Some(user.clone()), ..own }
     }
 }
@@ -134,17 +138,6 @@ impl Approval {
 /// Returns the data of a challenge, if it is of this kind.
 pub(super) fn read<T: DeserializeOwned>(challenge: &Challenge, kind: ChallengeKind) -> Option<T> {
     serde_json::from_value(challenge.data.clone()).ok().filter(|_| challenge.kind == kind)
-}
-
-fn challenge(
-    kind: ChallengeKind,
-    id: Digest,
-    data: serde_json::Value,
-    created_at: Timestamp,
-    expires_at: Timestamp,
-) -> Challenge {
-    let (user_id, address, code) = (None, None, None);
-    Challenge { id, kind, user_id, address, code, tries: 0, data, created_at, expires_at }
 }
 
 #[cfg(test)]

@@ -53,17 +53,8 @@ impl OAuthService {
         let tags: Vec<_> = subject.into_iter().chain(session).collect();
         let count = core.sessions.end_tagged(&tags).await?;
         let now = whole_millis(core.clock.now());
-        let challenge = Challenge {
-            id: key,
-            kind: ChallengeKind::LogoutToken,
-            user_id: None,
-            address: None,
-            code: None,
-            tries: 1,
-            data: json!({}),
-            created_at: now,
-            expires_at: ended.expires_at,
-        };
+        let challenge =
+            Challenge::new(ChallengeKind::LogoutToken, key, json!({}), (now, ended.expires_at));
         core.challenges.insert_challenge(&challenge).await?;
         let event = core.event(EventKind::ProviderSignedOut).reason("back_channel");
         record_act(&*core.events, event, None);

@@ -254,17 +254,7 @@ impl Core {
 
     fn seen_token(&self, id: Digest) -> Challenge {
         let now = whole_millis(self.clock.now());
-        Challenge {
-            id,
-            kind: ChallengeKind::SecurityEvent,
-            user_id: None,
-            address: None,
-            code: None,
-            tries: 1,
-            data: json!({}),
-            created_at: now,
-            expires_at: after(now, REMEMBERED),
-        }
+        Challenge::new(ChallengeKind::SecurityEvent, id, json!({}), (now, after(now, REMEMBERED)))
     }
 }
 

@@ -186,17 +186,12 @@ impl Core {
                     replaced.await?
                 }
                 None => {
-                    let challenge = Challenge {
+                    let challenge = Challenge::new(
+                        ChallengeKind::BarredIdentity,
                         id,
-                        kind: ChallengeKind::BarredIdentity,
-                        user_id: None,
-                        address: None,
-                        code: None,
-                        tries: 1,
                         data,
-                        created_at: now,
-                        expires_at: after(now, LIFETIME),
-                    };
+                        (now, after(now, LIFETIME)),
+                    );
                     self.challenges.insert_challenge(&challenge).await?
                 }
             };

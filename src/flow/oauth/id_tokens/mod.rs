@@ -109,17 +109,12 @@ impl OAuthService {
         }
         let nonce = OneTimeToken::random(TokenPurpose::Nonce)?;
         let now = whole_millis(self.core.clock.now());
-        let challenge = Challenge {
-            id: nonce.digest(),
-            kind: ChallengeKind::ProviderNonce,
-            user_id: None,
-            address: None,
-            code: None,
-            tries: 1,
-            data: json!({ "provider": self.id() }),
-            created_at: now,
-            expires_at: after(now, LIFETIME),
-        };
+        let challenge = Challenge::new(
+            ChallengeKind::ProviderNonce,
+            nonce.digest(),
+            json!({ "provider": self.id() }),
+            (now, after(now, LIFETIME)),
+        );
         self.core.store_challenge(&challenge).await?;
         Ok(IssuedNonce(nonce.to_token()))
     }
