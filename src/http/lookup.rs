@@ -36,6 +36,8 @@ pub(super) struct Lookup {
     credential: OnceLock<Credential>,
     /// The user, if known without waiting.
     known: OnceLock<AuthUser>,
+    /// Set once the browser's report that it did not refresh is recorded.
+    has_skipped: OnceLock<()>,
     waited: OnceLock<Box<Waited>>,
 }
 
@@ -71,6 +73,7 @@ impl Lookup {
             span,
             credential: OnceLock::new(),
             known: OnceLock::new(),
+            has_skipped: OnceLock::new(),
             waited: OnceLock::new(),
         }
     }
@@ -208,6 +211,9 @@ impl Lookup {
     /// Records that the browser did not refresh the bound session, if it reports that.
     fn record_skipped(&self, session: SessionId, user: Option<&UserId>) {
         let Some(reason) = self.credential().skipped else { return };
+        if self.has_skipped.set(()).is_err() {
+            return;
+        }
         let event = self.core.event(EventKind::DeviceSkipped).session(session).reason(reason);
         self.core.events.record(user.into_iter().fold(event, Event::user));
     }

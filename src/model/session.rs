@@ -261,6 +261,11 @@ impl Session {
         })
     }
 
+    /// Returns `true` if the session has expired.
+    pub(crate) fn has_ended(&self, now: Timestamp) -> bool {
+        now >= self.refresh_expires_at || now >= self.expires_at
+    }
+
     /// Returns `true` if this is the session of a program that the user approved.
     pub(crate) fn is_of_program(&self) -> bool {
         self.factors.iter().any(|proof| proof.method == Factor::DeviceGrant)

@@ -1,7 +1,7 @@
 //! Proofs of possession (RFC 9449): what the flow provides, and the memory of used proofs.
 
 use std::{
-    collections::HashMap,
+    collections::HashSet,
     fmt, mem,
     sync::{Mutex, PoisonError},
     time::Duration,
@@ -68,8 +68,8 @@ pub(crate) struct SeenProofs(Mutex<Seen>);
 
 #[derive(Debug, Default)]
 struct Seen {
-    current: HashMap<[u8; 32], ()>,
-    previous: HashMap<[u8; 32], ()>,
+    current: HashSet<[u8; 32]>,
+    previous: HashSet<[u8; 32]>,
     /// The time since which `current` is filled, in milliseconds since 1970.
     since: i64,
 }
@@ -83,14 +83,14 @@ impl SeenProofs {
         if now.saturating_sub(seen.since) > WINDOW_MILLIS {
             let is_long_ago = now.saturating_sub(seen.since) > 2 * WINDOW_MILLIS;
             let current = mem::take(&mut seen.current);
-            seen.previous = if is_long_ago { HashMap::new() } else { current };
+            seen.previous = if is_long_ago { HashSet::new() } else { current };
             seen.since = now;
         }
         let id = *proof.id.as_bytes();
-        if seen.previous.contains_key(&id) || seen.current.len() >= MAX_SEEN {
+        if seen.previous.contains(&id) || seen.current.len() >= MAX_SEEN {
             return false;
         }
-        seen.current.insert(id, ()).is_none()
+        seen.current.insert(id)
     }
 }
 

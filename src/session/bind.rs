@@ -1,8 +1,6 @@
 //! Binds a session to a key of the browser.
 
-use super::{
-    Sessions, device::has_ended, offer::is_offered, refresh::standing, resolved::Recognised,
-};
+use super::{Sessions, offer::is_offered, refresh::standing, resolved::Recognised};
 use crate::{
     clock::whole_millis,
     crypto::token::{AccessToken, RefreshToken},
@@ -41,7 +39,7 @@ impl Sessions {
         };
         let can_bind = row.session.transport == Transport::Cookie
             && row.session.binding.is_none()
-            && !has_ended(&row.session, now)
+            && !row.session.has_ended(now)
             && matches!(age, TokenAge::Current | TokenAge::Predecessor)
             && is_offered(&row, new.challenge, now)
             && Recognised::of(&row.clone().into()).judge(&access, now).is_ok();

@@ -38,11 +38,6 @@ pub(crate) enum DeviceRefresh {
     Mismatch(Box<User>, String),
 }
 
-/// Returns whether the session has expired.
-pub(super) fn has_ended(session: &Session, now: Timestamp) -> bool {
-    now >= session.refresh_expires_at || now >= session.expires_at
-}
-
 impl Sessions {
     /// Exchanges the refresh token of a session that is bound to a browser for new tokens: one read,
     /// and one write if it rotates. A rejected attempt issues a challenge.
@@ -62,7 +57,7 @@ impl Sessions {
         for _ in 0..MOST_RACES {
             let Some(found) = self.store.find(id).await? else { return Ok(DeviceRefresh::Ended) };
             let (row, now) = (found.row, whole_millis(self.clock.now()));
-            let Some(binding) = device_key(&row.session).filter(|_| !has_ended(&row.session, now))
+            let Some(binding) = device_key(&row.session).filter(|_| !row.session.has_ended(now))
             else {
                 return Ok(DeviceRefresh::Ended);
             };

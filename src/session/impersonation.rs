@@ -76,8 +76,10 @@ impl Sessions {
         };
         let Some(found) = self.store.find(id).await? else { return Ok(false) };
         let (session, now) = (found.row.session, self.clock.now());
-        let has_ended = now >= session.refresh_expires_at || now >= session.expires_at;
-        if has_ended || session.transport == Transport::Other || session.user_id != own.id {
+        if session.has_ended(now)
+            || session.transport == Transport::Other
+            || session.user_id != own.id
+        {
             return Ok(false);
         }
         let user = self.users.user_of_session(&session.user_id, found.user).await?;

@@ -65,14 +65,19 @@ impl Sessions {
             if let Some(reason) = refused(&row) {
                 return Err(self.refuse(&token, reason));
             }
-            if row.session.binding.is_some()
-                && let Err(error) = prove(&row.session).await
-            {
-                return Err(self.without_proof(row, found.user, &token, (error, now)).await?);
-            }
             let decision = self.options.refresh.decide(standing(&row, &token), &state(&row), now);
             if let RefreshDecision::Refuse(reason) = decision {
                 return Err(self.refuse(&token, reason));
+            }
+            // Without a proof, no token of a bound session counts as reuse.
+            if row.session.binding.is_some()
+                && let Err(error) = prove(&row.session).await
+            {
+                let user = self.users.user_of_session(&row.session.user_id, found.user).await?;
+                return Err(match user.filter(User::is_active) {
+                    Some(_) => error,
+                    None => self.refuse(&token, "disabled"),
+                });
             }
             if decision == RefreshDecision::Reuse {
                 return Err(self.reused(&row.session, now).await?);
@@ -99,25 +104,6 @@ impl Sessions {
             }
         }
         Err(ErrorKind::Unavailable.into())
-    }
-
-    /// Returns the error for a token of a bound session without a proof. It never counts as reuse.
-    async fn without_proof(
-        &self,
-        row: SessionRow,
-        joined: Option<User>,
-        token: &RefreshToken,
-        (error, now): (AuthError, Timestamp),
-    ) -> Result<AuthError, AuthError> {
-        let decision = self.options.refresh.decide(standing(&row, token), &state(&row), now);
-        if let RefreshDecision::Refuse(reason) = decision {
-            return Ok(self.refuse(token, reason));
-        }
-        let user = self.users.user_of_session(&row.session.user_id, joined).await?;
-        Ok(match user.filter(User::is_active) {
-            Some(_) => error,
-            None => self.refuse(token, "disabled"),
-        })
     }
 
     /// Rotates the tokens. Returns `None` if a concurrent use succeeded first.

@@ -14,6 +14,7 @@ pub(super) fn of_session(session: &Session) -> usize {
     let factors = session.factors.capacity() * size_of::<FactorProof>();
     client.into_iter().flatten().map(String::len).sum::<usize>()
         + session.user_id.as_str().len()
+        + session.binding().map_or(0, |own| own.thumbprint().len() + own.jwk().map_or(0, of_value))
         + upstream
         + factors
 }

@@ -98,9 +98,8 @@ impl Sessions {
     ) -> Result<Option<Arc<AuthenticatedSession>>, AuthError> {
         let Some(found) = self.store.find(id).await? else { return Ok(None) };
         let (session, now) = (found.row.session, self.clock.now());
-        let has_ended = now >= session.refresh_expires_at || now >= session.expires_at;
         // A newer version may bind the session to conditions that are not checked here.
-        if has_ended || session.transport == Transport::Other {
+        if session.has_ended(now) || session.transport == Transport::Other {
             return Ok(None);
         }
         let user = self.users.user_of_session(&session.user_id, found.user).await?;

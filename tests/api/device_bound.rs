@@ -1,7 +1,7 @@
 //! Sessions that are bound to a key of the browser (Device Bound Session Credentials).
 
 use authlayer::{
-    EventKind,
+    EventKind, UserStorage,
     testing::{DeviceFault, TestClient, TestResponse, VirtualDevice},
 };
 use http::Method;
@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 
 use crate::{
     codes::kinds,
-    support::{Bed, PASSWORD, on_every_store, sign_in, sign_up},
+    support::{Bed, On, PASSWORD, id_of, on_every_store, sign_in, sign_up, tests_on},
 };
 
 const RESPONSE: &str = "secure-session-response";
@@ -92,7 +92,43 @@ fn rejected(answer: &TestResponse, id: &str, name: &str) -> String {
     challenge_of(answer, id).unwrap_or_else(|| panic!("{name}: a challenge"))
 }
 
+mod binding_outlives_the_option {
+    use super::*;
+
+    async fn on(on: On) {
+        let bed = Bed::new(on, json!({ "device_bound": true })).await;
+        let bound = Bound::new(&bed, "ada@example.com").await;
+        let off = Bed::joined(&bed, on, UserStorage::managed()).await;
+        let copy = bound.copy(&off);
+        let answer = copy.post("/auth/refresh", json!({})).await;
+        assert_eq!((answer.status.as_u16(), &*answer.code()), (401, "device_proof_required"));
+        assert_eq!(refresh(&copy, &bound.id, None).await.status, 404);
+        off.advance(900).await;
+        let answer = copy.get("/me").await;
+        assert_eq!((answer.status.as_u16(), answer.set_cookies().len()), (401, 0));
+        assert!(bound.is_valid().await);
+        off.bed.store.close().await;
+        bed.remove().await;
+    }
+
+    tests_on! { [sqlite: Sqlite, postgres: Postgres] }
+}
+
 on_every_store! {
+    async fn impersonation_from_a_bound_session_is_in_the_body(bed: &Bed, { "device_bound": true }) {
+        let bound = Bound::new(bed, "ada@example.com").await;
+        let eve = bed.browser("eve@example.com").await;
+        bed.change(&id_of(&bound.browser).await, json!({ "roles": ["admin"] })).await;
+        let path = format!("/auth/admin/users/{}/impersonate", id_of(&eve).await);
+        let body = json!({ "reason": "Ticket 4711", "transport": "cookie" });
+        let answer = bound.browser.post(&path, body).await;
+        assert_eq!((answer.status.as_u16(), &*answer.code()), (422, "transport_disabled"));
+        let begun = bound.browser.post(&path, json!({ "reason": "Ticket 4711" })).await;
+        assert_eq!(begun.status, 200, "{}", begun.json());
+        assert!(begun.json()["tokens"].is_object() && begun.set_cookies().is_empty());
+        assert!(bound.is_valid().await);
+    }
+
     async fn browser_binds_its_session_and_refreshes_it_with_proofs(
         bed: &Bed, { "device_bound": true }
     ) {

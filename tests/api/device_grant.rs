@@ -4,13 +4,15 @@ use authlayer::{
     Auth, DeviceGrant, SessionOptions, SqliteStore, TokenTransports,
     clock::Clock,
     services::SessionTag,
-    testing::{TestClient, TestResponse},
+    testing::{TestClient, TestResponse, VirtualDevice},
 };
 use http::Method;
 use serde_json::{Value, json};
 
 use crate::{
+    admin::administrator,
     codes::mails,
+    dpop::proof_of,
     pages::{assert_refused, html, led, to, value},
     providers::with_providers,
     support::{Bed, PASSWORD, id_of, on_every_store},
@@ -40,12 +42,12 @@ fn refused(code: &str) -> (u16, String) {
 }
 
 /// A request of a program.
-struct Asked {
+pub(crate) struct Asked {
     device_code: String,
     user_code: String,
 }
 
-async fn start(bed: &Bed) -> Asked {
+pub(crate) async fn start(bed: &Bed) -> Asked {
     let answer = send(bed, "/auth/device-authorization", &[("client_id", "cli")]).await;
     assert_eq!(answer.status, 200, "{}", answer.json());
     let body = answer.json();
@@ -53,7 +55,7 @@ async fn start(bed: &Bed) -> Asked {
     Asked { device_code: text("device_code"), user_code: text("user_code") }
 }
 
-async fn poll(bed: &Bed, asked: &Asked) -> TestResponse {
+pub(crate) async fn poll(bed: &Bed, asked: &Asked) -> TestResponse {
     poll_as(bed, "cli", &asked.device_code).await
 }
 
@@ -77,7 +79,7 @@ async fn decide(user: &TestClient, code: &str, approve: bool) -> TestResponse {
 }
 
 /// Claims and approves a request.
-async fn approve(user: &TestClient, asked: &Asked) {
+pub(crate) async fn approve(user: &TestClient, asked: &Asked) {
     let claimed = claim(user, &asked.user_code).await;
     assert_eq!(claimed.status, 200, "{}", claimed.json());
     let decided = decide(user, &asked.user_code, true).await;
@@ -123,6 +125,22 @@ macro_rules! programs {
 }
 
 programs! {
+    async fn impersonation_decides_nothing(bed: &Bed) {
+        let (ada, eve) = (administrator(bed, ADA).await, bed.browser("eve@example.com").await);
+        let asked = start(bed).await;
+        let path = format!("/auth/admin/users/{}/impersonate", id_of(&eve).await);
+        assert_eq!(ada.post(&path, json!({ "reason": "Ticket 4711" })).await.status, 200);
+        for answer in [
+            claim(&ada, &asked.user_code).await,
+            decide(&ada, &asked.user_code, true).await,
+            decide(&ada, &asked.user_code, false).await,
+        ] {
+            assert_eq!((answer.status.as_u16(), &*answer.code()), (403, "impersonating"));
+        }
+        assert_eq!(claim(&eve, &asked.user_code).await.status, 200, "nothing was claimed");
+        assert_eq!(error(&poll(bed, &asked).await), refused("authorization_pending"));
+    }
+
     async fn approved_program_gets_a_session(bed: &Bed) {
         let ada = bed.browser(ADA).await;
         let answer = send(bed, "/auth/device-authorization", &[("client_id", "cli"), ("scope", "x")]).await;
@@ -599,6 +617,32 @@ programs! {
 }
 
 on_every_store! {
+    async fn program_with_a_proof_is_bound_to_its_key(bed: &Bed, {
+        "device_grant": { "clients": [{ "id": "cli", "name": "Notes" }], "verification_uri": PAGE },
+        "dpop": true
+    }) {
+        let ada = bed.browser(ADA).await;
+        let (asked, device) = (start(bed).await, VirtualDevice::new());
+        approve(&ada, &asked).await;
+        let with = async |proof: String, form: &[(&str, &str)]| {
+            bed.client().with("dpop", proof).post_form("/auth/token", form).await
+        };
+        let form = [("grant_type", DEVICE_CODE), ("client_id", "cli"), ("device_code", &*asked.device_code)];
+        assert_eq!(error(&with("x".to_owned(), &form).await), refused("invalid_dpop_proof"));
+        bed.advance(5).await;
+        let delivered = with(proof_of(bed, &device, "/auth/token"), &form).await;
+        assert_eq!(delivered.json()["token_type"], "DPoP", "{}", delivered.json());
+        let access = token(&delivered, "access_token");
+        assert_eq!(bed.client().bearer(&access).get("/me").await.status, 401);
+        let next = token(&delivered, "refresh_token");
+        assert_eq!(error(&refresh(bed, "cli", &next).await), refused("invalid_dpop_proof"));
+        let form = [("grant_type", "refresh_token"), ("client_id", "cli"), ("refresh_token", &*next)];
+        let theirs = proof_of(bed, &VirtualDevice::new(), "/auth/token");
+        assert_eq!(error(&with(theirs, &form).await), refused("invalid_dpop_proof"));
+        let own = with(proof_of(bed, &device, "/auth/token"), &form).await;
+        assert_eq!(own.json()["token_type"], "DPoP", "the session is still valid: {}", own.json());
+    }
+
     async fn metadata_names_introspection(bed: &Bed, {
         "device_grant": { "clients": [{ "id": "cli", "name": "Notes" }], "verification_uri": PAGE },
         "introspection": [{ "id": "gateway", "secret": "secret" }]

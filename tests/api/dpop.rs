@@ -46,7 +46,7 @@ fn proof(device: &VirtualDevice, claims: &Value) -> String {
     device.sign(json!({ "typ": "dpop+jwt", "alg": "ES256", "jwk": device.jwk() }), claims)
 }
 
-fn proof_of(bed: &Bed, device: &VirtualDevice, path: &str) -> String {
+pub(crate) fn proof_of(bed: &Bed, device: &VirtualDevice, path: &str) -> String {
     proof(device, &claims(bed, "POST", path))
 }
 
@@ -86,6 +86,106 @@ fn refused(answer: &TestResponse, status: u16, code: &str, name: &str) {
 }
 
 on_every_store! {
+    async fn reuse_with_a_valid_proof_ends_the_session(
+        bed: &Bed, { "dpop": true, "lost_answer_ms": 0 }
+    ) {
+        let device = VirtualDevice::new();
+        let (_, old) = sign_up(bed, &device, "ada@example.com").await;
+        let path = "/auth/refresh";
+        let body = |token: &str| json!({ "refresh_token": token });
+        let first = post(&bed.client(), path, &proof_of(bed, &device, path), &body(&old)).await;
+        let (access, next) = tokens(&first);
+        bed.advance(60).await;
+        let none = bed.client().post(path, body(&old)).await;
+        refused(&none, 401, "device_proof_required", "without a proof");
+        let answer = get(bed, "/me", &access, &with_token(bed, &device, "/me", &access)).await;
+        assert_eq!(answer.status, 200);
+        assert_eq!(bed.bed.watch.count(EventKind::RefreshReused), 0);
+        let reused = post(&bed.client(), path, &proof_of(bed, &device, path), &body(&old)).await;
+        refused(&reused, 401, "invalid_refresh_token", "reuse");
+        assert_eq!(bed.bed.watch.count(EventKind::RefreshReused), 1);
+        let ended = post(&bed.client(), path, &proof_of(bed, &device, path), &body(&next)).await;
+        refused(&ended, 401, "invalid_refresh_token", "ended");
+    }
+
+    async fn token_for_a_service_names_the_key(
+        bed: &Bed, { "dpop": true, "tokens": { "audiences": ["https://reports.example.com"] } }
+    ) {
+        use base64::Engine;
+        let device = VirtualDevice::new();
+        let (access, _) = sign_up(bed, &device, "ada@example.com").await;
+        let mut signed = claims(bed, "POST", "/auth/tokens");
+        signed["ath"] = json!(hash(&access));
+        let client = bed.client().with("authorization", format!("DPoP {access}"));
+        let body = json!({ "audience": "https://reports.example.com" });
+        let issued = post(&client, "/auth/tokens", &proof(&device, &signed), &body).await.json();
+        let token = issued["token"].as_str().unwrap_or_else(|| panic!("{issued}"));
+        let part = token.split('.').nth(1).unwrap();
+        let part = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(part).unwrap();
+        let own: Value = serde_json::from_slice(&part).unwrap();
+        let jwk = device.jwk();
+        // RFC 7638
+        let members = format!(r#"{{"crv":"P-256","kty":"EC","x":{},"y":{}}}"#, jwk["x"], jwk["y"]);
+        assert_eq!(own["cnf"], json!({ "jkt": hash(&members) }));
+    }
+
+    async fn forwarded_hosts_and_nonces_are_ignored(bed: &Bed, { "dpop": true }) {
+        let device = VirtualDevice::new();
+        let (access, _) = sign_up(bed, &device, "ada@example.com").await;
+        let line = format!("DPoP {access}");
+        for (htu, status) in [("http://localhost:3000/me", 200), ("https://evil.example/me", 401)] {
+            let mut signed = claims(bed, "GET", "/me");
+            signed["ath"] = json!(hash(&access));
+            signed["htu"] = json!(htu);
+            signed["nonce"] = json!("x");
+            let signed = proof(&device, &signed);
+            let headers = [
+                ("authorization", &*line),
+                ("dpop", &*signed),
+                ("forwarded", "host=evil.example;proto=https"),
+                ("x-forwarded-host", "evil.example"),
+                ("x-forwarded-proto", "https"),
+            ];
+            let answer = bed.client().send(Method::GET, "/me", &headers, b"").await;
+            assert_eq!(answer.status, status, "{htu}");
+            assert!(answer.headers.get("dpop-nonce").is_none());
+        }
+    }
+
+    async fn proxy_states_the_request_of_a_proof(
+        bed: &Bed, { "dpop": true, "trusted_proxies": ["127.0.0.0/8"] }
+    ) {
+        let device = VirtualDevice::new();
+        let (access, _) = sign_up(bed, &device, "ada@example.com").await;
+        let line = format!("DPoP {access}");
+        for (method, uri, status) in [
+            ("GET", "/app?x=1", 200), ("POST", "/app", 401), ("GET", "/other", 401), ("GET", "", 401),
+        ] {
+            let signed = with_token(bed, &device, "/app", &access);
+            let headers = [
+                ("authorization", &*line), ("dpop", &*signed),
+                ("x-forwarded-method", method), ("x-forwarded-uri", uri),
+            ];
+            let answer = bed.client().send(Method::GET, "/auth/forward-auth", &headers, b"").await;
+            assert_eq!(answer.status, status, "{method} {uri}");
+        }
+    }
+
+    async fn bound_token_is_rejected_without_a_trusted_proxy(bed: &Bed, { "dpop": true }) {
+        let device = VirtualDevice::new();
+        let (access, _) = sign_up(bed, &device, "ada@example.com").await;
+        let line = format!("DPoP {access}");
+        for path in ["/app", "/auth/forward-auth"] {
+            let signed = with_token(bed, &device, path, &access);
+            let headers = [
+                ("authorization", &*line), ("dpop", &*signed),
+                ("x-forwarded-method", "GET"), ("x-forwarded-uri", "/app"),
+            ];
+            let answer = bed.client().send(Method::GET, "/auth/forward-auth", &headers, b"").await;
+            assert_eq!(answer.status, 401, "{path}");
+        }
+    }
+
     async fn tokens_are_usable_only_with_proofs_of_the_key(bed: &Bed, { "dpop": true }) {
         let device = VirtualDevice::new();
         let (access, refresh) = sign_up(bed, &device, "ada@example.com").await;

@@ -82,16 +82,8 @@ impl Jwk {
 
     /// Returns the thumbprint (RFC 7638) in base64url.
     pub(crate) fn thumbprint(&self) -> String {
-        // The required members in lexicographic order, without white space.
-        let text = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
-        let members = match self {
-            Self::Ec(x, y) => {
-                format!(r#"{{"crv":"P-256","kty":"EC","x":"{}","y":"{}"}}"#, text(x), text(y))
-            }
-            Self::Rsa(n, e) => format!(r#"{{"e":"{}","kty":"RSA","n":"{}"}}"#, text(e), text(n)),
-            Self::Ed(x) => format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{}"}}"#, text(x)),
-        };
-        text(&Sha256::digest(members))
+        // `to_json` has the required members, in lexicographic order.
+        URL_SAFE_NO_PAD.encode(Sha256::digest(self.to_json().to_string()))
     }
 
     /// Returns whether a signature is valid. An algorithm of another kind of key verifies nothing.

@@ -24,8 +24,9 @@ pub(super) fn verify(request: &DpopRequest<'_>) -> Option<DpopProof> {
     let key = proof.jwk.as_ref()?;
     let id = proof.text("jti").filter(|id| (1..=MAX_ID).contains(&id.len()))?;
     let issued = proof.claims.get("iat").and_then(Value::as_i64)?;
-    let age = request.now.as_second().checked_sub(issued)?;
-    let is_current = age.unsigned_abs() <= DPOP_WINDOW.as_secs();
+    // In milliseconds, so that no proof is accepted for longer than its use is remembered.
+    let age = request.now.as_millisecond().checked_sub(issued.checked_mul(1000)?)?;
+    let is_current = u128::from(age.unsigned_abs()) <= DPOP_WINDOW.as_millis();
     let is_for = proof.text("htm")? == request.method
         && is_target(proof.text("htu")?, request.origins, request.path);
     let is_of_token = match request.token {
