@@ -1,9 +1,10 @@
 //! Impersonation: an administrator acts as a user.
 
 use authlayer::{
-    EventKind, UserId, UserStatus,
-    testing::{TestClient, TestResponse},
+    Admin, Auth, EventKind, Password, Rule, SqliteStore, UserId, UserStatus,
+    testing::{Mailbox, TestClient, TestResponse},
 };
+use axum::Router;
 use http::Method;
 use serde_json::{Value, json};
 
@@ -278,6 +279,21 @@ on_every_store! {
         assert_eq!(end(&ada).await.status, 200);
     }
 
+    /// Neither a refresh nor the end of the administrator's session lengthens it.
+    async fn impersonation_is_not_lengthened(bed: &Bed, { "max_lifetime_s": 1200, "refresh_ttl_s": 1200 }) {
+        let (ada, (_eve, id)) = (administrator(bed, ADA).await, eve(bed).await);
+        let own = ada.get("/auth/session").await.json()["session"]["expires_at"].clone();
+        bed.advance(300).await;
+        assert_eq!(acting(&ada, &id).await["session"]["expires_at"], own);
+        bed.advance(600).await;
+        let refreshed = ada.post("/auth/refresh", json!({})).await;
+        assert_eq!(refreshed.json()["session"]["expires_at"], own, "{}", refreshed.json());
+        assert!(ada.cookie("auth-device").is_none(), "no device is remembered");
+        bed.advance(301).await;
+        assert_eq!(ada.get("/me").await.status, 401);
+        assert_eq!(ada.post("/auth/refresh", json!({})).await.status, 401);
+    }
+
     async fn sign_in_forgets_the_administrator(bed: &Bed) {
         let (ada, (_eve, id)) = (administrator(bed, ADA).await, eve(bed).await);
         bed.browser("bob@example.com").await;
@@ -330,4 +346,31 @@ on_every_store! {
         acting(&ada, &id).await;
         assert_eq!(eve.get("/me").await.status, 200, "the oldest session remains");
     }
+}
+
+#[tokio::test]
+async fn user_is_not_notified_if_the_application_turns_it_off() {
+    let mailbox = Mailbox::new();
+    let auth = Auth::builder(SqliteStore::memory().await.unwrap())
+        .origin("http://localhost:3000")
+        .mailer(mailbox.clone())
+        .flow(Password::new())
+        .flow(Admin::new(Rule::role("admin")).notify_impersonated(false))
+        .build()
+        .unwrap();
+    let app = Router::new().nest("/auth", auth.router()).layer(auth.layer());
+    let sign_up = async |email: &str| {
+        let client = TestClient::new(app.clone());
+        let body = json!({ "email": email, "password": PASSWORD });
+        let made = client.post("/auth/sign-up", &body).await;
+        assert_eq!(made.status, 201, "{}", made.json());
+        (client, made.json()["user"]["id"].as_str().unwrap().to_owned())
+    };
+    let ((ada, own), (_, id)) = (sign_up(ADA).await, sign_up(EVE).await);
+    let promote = |user: &mut authlayer::User| user.roles = vec!["admin".to_owned()];
+    auth.users().edit(&UserId::new(own), promote).await.unwrap();
+    acting(&ada, &id).await;
+    auth.shutdown(std::time::Duration::from_secs(10)).await;
+    let kinds: Vec<_> = mailbox.all().iter().map(|message| message.kind).collect();
+    assert!(!kinds.contains(&authlayer::MessageKind::Impersonated), "{kinds:?}");
 }

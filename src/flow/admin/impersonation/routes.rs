@@ -108,7 +108,13 @@ async fn end(
             Ok(response)
         }
         Ok(None) => Err(ErrorKind::NotFound.into()),
-        Err(error) if error.kind() == ErrorKind::InvalidRefreshToken => {
+        // A session that was bound to a device in the meantime cannot be returned to here.
+        Err(error)
+            if matches!(
+                error.kind(),
+                ErrorKind::InvalidRefreshToken | ErrorKind::DeviceProofRequired
+            ) =>
+        {
             let mut response = AuthError::from(ErrorKind::Unauthenticated).into_response();
             reply::forget(core, &mut response);
             let line = cookie::clear_impersonator(core);
