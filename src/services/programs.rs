@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use super::{Core, SessionTag};
-use crate::{error::AuthError, model::Session};
+use crate::{
+    error::{AuthError, ErrorKind},
+    model::Session,
+};
 
 /// The ids of the programs that users can approve.
 #[derive(Clone, Debug)]
@@ -21,13 +24,15 @@ impl Core {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable).
+    /// [`ErrorKind::Forbidden`] if the program is no longer one of the flow;
+    /// [`ErrorKind::Unavailable`].
     pub(crate) async fn program_of(&self, session: &Session) -> Result<Option<&str>, AuthError> {
-        let Some(Programs(ids)) = self.offered().filter(|_| session.is_of_program()) else {
+        if !session.is_of_program() {
             return Ok(None);
-        };
+        }
         let tags = self.sessions.tags_of(session.id).await?;
-        let own = ids.iter().find(|id| tags.contains(&Programs::tag(id)));
-        Ok(own.map(String::as_str))
+        let mut ids = self.offered::<Programs>().into_iter().flat_map(|all| all.0.iter());
+        let own = ids.find(|id| tags.contains(&Programs::tag(id)));
+        own.map(|id| Some(id.as_str())).ok_or_else(|| ErrorKind::Forbidden.into())
     }
 }

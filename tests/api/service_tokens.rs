@@ -401,3 +401,32 @@ async fn options_are_checked_at_build() {
     }
     build(ServiceTokens::new().audience(REPORTS), Some(key())).unwrap();
 }
+
+/// A program that the application no longer allows gets no token in the name of the application.
+mod removed_program_gets_no_token {
+    use super::*;
+
+    async fn on(on: On) {
+        let config = json!({
+            "tokens": { "audiences": [REPORTS] }, "pages": true,
+            "device_grant": { "clients": [{ "id": "cli", "name": "Notes" }] }
+        });
+        let bed = Bed::new(on, config).await;
+        let ada = bed.browser(ADA).await;
+        let (own, refresh) = program(&bed, &ada).await;
+        let token = own.post("/auth/tokens", json!({ "audience": REPORTS })).await;
+        assert_eq!(token.status, 200, "{}", token.json());
+        let config = json!({ "tokens": { "audiences": [REPORTS] } });
+        let node = Bed::joined_with(&bed, on, UserStorage::managed(), config).await;
+        let body = json!({ "refresh_token": refresh });
+        let refreshed = node.client().post("/auth/refresh", body).await.json();
+        let access = refreshed["tokens"]["access_token"].as_str().unwrap();
+        let refused =
+            node.client().bearer(access).post("/auth/tokens", json!({ "audience": REPORTS })).await;
+        assert_eq!((refused.status.as_u16(), refused.code()), (403, "forbidden".to_owned()));
+        node.bed.store.close().await;
+        bed.remove().await;
+    }
+
+    tests_on! { [sqlite: Sqlite, postgres: Postgres] }
+}
