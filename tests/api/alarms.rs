@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 use crate::{
     authenticator::enroll,
     codes::{last_code, mails},
-    id_tokens,
+    device_grant, id_tokens,
     live::{closed, open, subject},
     passkeys::with_key,
     providers::{ORIGIN, World, me, path_of, with_providers},
@@ -145,6 +145,34 @@ async fn delete(client: &TestClient, path: &str) -> TestResponse {
 }
 
 with_providers! {
+    /// Events of Google have an issuer with a final slash, and its ID tokens have none.
+    async fn issuer_may_have_a_final_slash(world: &World, { "fake.events": true }) {
+        let client = by_provider(world).await;
+        let issuer = format!("{}/", world.idp.issuer());
+        let subject = json!({ "subject_type": "iss-sub", "iss": issuer, "sub": SUBJECT });
+        let events = json!({ risc("sessions-revoked"): { "subject": subject } });
+        report(world, &events, &json!({ "iss": issuer, "sub_id": null })).await;
+        assert_eq!(me(&client).await, Value::Null);
+    }
+
+    /// The programs that the sessions approved end too, and approvals that wait.
+    async fn alarm_ends_what_the_sessions_approved(world: &World, {
+        "fake.events": true, "fake.max_age_s": 300,
+        "device_grant": {
+            "clients": [{ "id": "cli", "name": "Notes" }],
+            "verification_uri": "https://app.example.com/device"
+        }
+    }) {
+        let (bed, user) = (&world.bed, by_provider(world).await);
+        let (program, _) = device_grant::program(bed, &user).await;
+        let waiting = device_grant::start(bed).await;
+        device_grant::approve(&user, &waiting).await;
+        report(world, &one(&risc("sessions-revoked")), &json!({})).await;
+        assert_eq!(user.get("/me").await.status, 401);
+        assert_eq!(program.get("/me").await.status, 401);
+        assert_eq!(device_grant::poll(bed, &waiting).await.json()["error"], "access_denied");
+    }
+
     async fn events_end_the_sessions_that_the_identity_began(world: &World, { "fake.events": true }) {
         let (by_password, _) = linked(world).await;
         let id = id_of(&by_password).await;

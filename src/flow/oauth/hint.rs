@@ -13,16 +13,11 @@ use crate::{
 impl OAuthService {
     /// Stores the ID token, which is sent to the provider as a hint at sign-out.
     pub(super) async fn keep_hint(&self, session: &Session, token: &str) {
+        let (id, data) = (hint_key(session.id), json!({ "id_token": token }));
+        let times = (session.created_at, session.expires_at);
         let challenge = Challenge {
-            id: hint_key(session.id),
-            kind: ChallengeKind::LogoutHint,
             user_id: Some(session.user_id.clone()),
-            address: None,
-            code: None,
-            tries: 1,
-            data: json!({ "id_token": token }),
-            created_at: session.created_at,
-            expires_at: session.expires_at,
+            ..Challenge::new(ChallengeKind::LogoutHint, id, data, times)
         };
         let kept = self.core.challenges.insert_of_session(&challenge, session.id);
         after_commit("an ID token is not stored for the sign-out at its provider", kept).await;

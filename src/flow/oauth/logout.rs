@@ -24,15 +24,18 @@ impl OAuthService {
     /// - [`ErrorKind::NotFound`] if the provider does not support back-channel logout.
     pub async fn back_channel_logout(&self, token: &str) -> Result<u64, AuthError> {
         let ended = self.end_by(token).await;
-        if let Err(error) = &ended
-            && error.kind() == ErrorKind::InvalidRequest
-        {
-            let cause = error.source().map_or_else(String::new, ToString::to_string);
-            tracing::warn!(provider = self.id(), cause, "a logout token was rejected");
-            let event = self.core().event(EventKind::ProviderRefused);
-            self.core().events.record(event.reason("logout_token"));
+        ended.inspect_err(|error| self.record_rejected(error, "a logout token", "logout_token"))
+    }
+
+    /// Logs and records that a token which the provider sent is invalid. An outage is no rejection.
+    pub(super) fn record_rejected(&self, error: &AuthError, what: &str, reason: &'static str) {
+        if error.kind() != ErrorKind::InvalidRequest {
+            return;
         }
-        ended
+        let cause = error.source().map_or_else(String::new, ToString::to_string);
+        tracing::warn!(provider = self.id(), cause, "{what} was rejected");
+        let event = self.core().event(EventKind::ProviderRefused);
+        self.core().events.record(event.reason(reason));
     }
 
     async fn end_by(&self, token: &str) -> Result<u64, AuthError> {

@@ -51,6 +51,7 @@ impl Handover<'_> {
 }
 
 /// Revokes the refresh tokens of deleted users.
+#[derive(Clone)]
 pub(super) struct Revocation(pub(super) Arc<RegisteredProvider>);
 
 impl AccountObserver for Revocation {
@@ -86,9 +87,16 @@ impl Revocation {
                 return;
             }
         };
+        // Other observers do not wait for the provider.
+        let (own, identity) = (self.clone(), identity.clone());
+        tokio::spawn(async move { own.revoke_token(&identity, &token).await });
+    }
+
+    async fn revoke_token(&self, identity: &LinkedIdentity, token: &str) {
+        let (provider, user) = (self.0.id(), identity.user_id.as_str());
         let mut pauses = PAUSES.into_iter();
         loop {
-            match self.0.revoke_token(&token).await {
+            match self.0.revoke_token(token).await {
                 Ok(true) => return,
                 Ok(false) => {
                     tracing::warn!(

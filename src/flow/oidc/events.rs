@@ -13,6 +13,7 @@ use super::{
     claims::{Claims, seconds, text},
     jws::{self, Expected, Refusal},
     metadata::Known,
+    tenants,
     verify::{LEEWAY, check_audience, check_issuer, is_subject},
 };
 use crate::provider::{EventFormat, EventRejection, ProviderEvent, ProviderEvents};
@@ -63,8 +64,13 @@ fn read(
     now: Timestamp,
 ) -> Result<ProviderEvents, Rejected> {
     let invalid = |cause| (EventRejection::InvalidRequest, cause);
-    let issuer = check_issuer(options, metadata_issuer, claims);
-    issuer.map_err(|cause| (EventRejection::InvalidIssuer, cause))?;
+    let is_main = !tenants::is_template(metadata_issuer)
+        && text(claims, "iss")
+            .is_some_and(|iss| without_slash(iss) == without_slash(&options.issuer));
+    if !is_main {
+        let issuer = check_issuer(options, metadata_issuer, claims);
+        issuer.map_err(|cause| (EventRejection::InvalidIssuer, cause))?;
+    }
     let audience = check_audience(options, claims, false);
     audience.map_err(|cause| (EventRejection::InvalidAudience, cause))?;
     let issued_at = issued_at(claims, now).map_err(invalid)?;
@@ -72,9 +78,14 @@ fn read(
     let events = events(claims, format).map_err(invalid)?;
     let all = ProviderEvents::new(id, issued_at);
     Ok(events.into_iter().fold(all, |all, event| {
-        let own = text(claims, "iss").filter(|iss| *iss != options.issuer);
+        let own = text(claims, "iss").filter(|iss| !is_main && *iss != options.issuer);
         all.event(own.into_iter().fold(event, ProviderEvent::issuer))
     }))
+}
+
+/// Returns an issuer without a final slash, which events of Google have and its ID tokens have not.
+fn without_slash(issuer: &str) -> &str {
+    issuer.strip_suffix('/').unwrap_or(issuer)
 }
 
 /// Returns the time of `iat`, to the millisecond.
@@ -138,7 +149,8 @@ fn subject_of<'a>(identifier: &'a Value, claims: &Claims) -> Option<&'a str> {
     let format = identifier.get("format").and_then(Value::as_str);
     let early = identifier.get("subject_type").and_then(Value::as_str);
     if format == Some("iss_sub") || format.is_none() && early == Some("iss-sub") {
-        let is_own = text(identifier, "iss") == text(claims, "iss");
+        let issuer = |claims| text(claims, "iss").map(without_slash);
+        let is_own = issuer(identifier) == issuer(claims);
         return text(identifier, "sub").filter(|subject| is_own && is_subject(subject));
     }
     let is_complex = format.or(early).is_none_or(|own| own == "complex");

@@ -137,7 +137,8 @@ impl Core {
         let is_verification = |event: &ProviderEvent| VERIFICATION.contains(&&*event.kind);
         let verifies = events.iter().any(is_verification);
         let alarms = alarms_of(events);
-        let mut known = Vec::new();
+        // The events of each user, who can have several of the identities.
+        let mut known: Vec<(UserId, Vec<String>)> = Vec::new();
         for alarm in &alarms {
             let lookup = lookup_of(provider, alarm.issuer.as_deref(), &alarm.subject);
             if alarm.effects.contains(&Effect::Bar) {
@@ -152,14 +153,17 @@ impl Core {
             self.end_of_identity(provider, alarm.issuer.as_deref(), &alarm.subject).await?;
             let kind = CredentialKind::Identity;
             if let Some(identity) = self.credentials.find_credential(kind, &lookup).await? {
-                known.push((identity.user_id, &alarm.kinds));
+                match known.iter_mut().find(|(user, _)| *user == identity.user_id) {
+                    Some((_, kinds)) => kinds.extend_from_slice(&alarm.kinds),
+                    None => known.push((identity.user_id, alarm.kinds.clone())),
+                }
             }
         }
         let mut seen = Some(self.seen_token(token));
         while let Some((user, kinds)) = known.pop() {
             // With the message to the last user, so that none is missed.
             let seen = if known.is_empty() { seen.take() } else { None };
-            if !self.raise(provider, &user, kinds, seen).await? {
+            if !self.raise(provider, &user, &kinds, seen).await? {
                 return Ok(());
             }
         }

@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use super::lookup_of;
 use crate::{
@@ -78,16 +77,12 @@ impl State {
 
 /// A bar, as it was read.
 #[derive(Debug)]
-pub(crate) struct Bar {
-    id: Digest,
-    state: State,
-    stored: Value,
-}
+pub(crate) struct Bar(State);
 
 impl Bar {
     /// Returns whether the bar was received after this time.
     fn is_after(&self, time: Timestamp) -> bool {
-        self.state.received.is_some_and(|received| received > time)
+        self.0.received.is_some_and(|received| received > time)
     }
 }
 
@@ -102,7 +97,7 @@ impl Core {
         let found = self.challenges.find_challenge(&id, self.clock.now()).await?;
         let Some(found) = found else { return Ok(None) };
         let state = read(&found)?;
-        Ok(state.is_barred().then_some(Bar { id, state, stored: found.data }))
+        Ok(state.is_barred().then_some(Bar(state)))
     }
 
     /// Requires that an identity is not barred.
@@ -141,12 +136,12 @@ impl Core {
     }
 
     /// Lifts a bar, because the identity was linked again. A bar that was set since remains.
-    pub(super) async fn lift(&self, bar: &Bar) -> Result<(), AuthError> {
-        let lifted = State { is_linked_again: true, ..bar.state.clone() };
-        let data = serde_json::to_value(lifted).map_err(AuthError::misconfigured)?;
-        let now = self.clock.now();
-        self.challenges.replace_data(&bar.id, &bar.stored, &data, None, now).await?;
-        Ok(())
+    pub(super) async fn lift(&self, lookup: &str, bar: &Bar) -> Result<(), AuthError> {
+        self.change_bar(lookup, |state| State {
+            is_linked_again: state.is_linked_again || state.token == bar.0.token,
+            ..state.clone()
+        })
+        .await
     }
 
     /// Bars an identity because of an event of its provider.

@@ -40,10 +40,12 @@ impl Core {
         client: &ClientInfo,
         begun_at: Timestamp,
     ) -> Result<(User, IssuedTokens), AuthError> {
-        let bar = self.bar_to_lift(&lookup(provider, profile), begun_at).await?;
+        let own = lookup(provider, profile);
+        let bar = self.bar_to_lift(&own, begun_at).await?;
         let linked = self.link_or_renew(user, session, provider, profile, client).await?;
         if let Some(bar) = bar {
-            after_commit("an identity that was linked again stays barred", self.lift(&bar)).await;
+            after_commit("an identity that was linked again stays barred", self.lift(&own, &bar))
+                .await;
         }
         Ok(linked)
     }

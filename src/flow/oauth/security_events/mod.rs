@@ -4,14 +4,11 @@
 
 mod routes;
 
-use std::error::Error as _;
-
 pub(super) use routes::register;
 
 use super::OAuthService;
 use crate::{
     error::{AuthError, ErrorKind},
-    event::{EventKind, record_act},
     provider::EventFormat,
 };
 
@@ -44,15 +41,10 @@ impl OAuthService {
             return Err(ErrorKind::NotFound.into());
         }
         let received = self.provider.verify_security_events(token, format).await;
-        let events = received.inspect_err(|error| self.reject_events(error))?;
+        let events = received.inspect_err(|error| {
+            self.record_rejected(error, "a Security Event Token", "security_events")
+        })?;
         let events = events.ok_or(ErrorKind::NotFound)?;
         self.core().receive_events(&self.provider, events).await
-    }
-
-    fn reject_events(&self, error: &AuthError) {
-        let cause = error.source().map_or_else(String::new, ToString::to_string);
-        tracing::warn!(provider = self.id(), cause, "a Security Event Token was rejected");
-        let event = self.core().event(EventKind::ProviderRefused).reason("security_events");
-        record_act(&*self.core().events, event, None);
     }
 }
