@@ -6,7 +6,7 @@ use super::Auth;
 
 impl Auth {
     /// Returns the OpenAPI 3.1 document of the routes in [`Auth::router`]: those of the registered
-    /// flows and no others. It is created once, when the configuration is built.
+    /// flows and no others. It is created once, when it is first needed.
     ///
     /// Paths are relative to the mount path, which is the only entry of `servers`. To add them to
     /// the document of an application, remove that entry and nest the document at the mount path.

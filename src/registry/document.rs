@@ -13,7 +13,7 @@ use crate::{
 /// Returns the document of the registered routes.
 pub(super) fn document(
     core: &Arc<Core>,
-    described: &[Described],
+    described: Vec<Described>,
     parts: Vec<Document>,
 ) -> OpenApiDocument {
     let has = |transport| core.sessions.options().resolve_transport(Some(transport)).is_ok();
@@ -22,10 +22,13 @@ pub(super) fn document(
         cookies: has(Transport::Cookie).then(|| names.map(Clone::clone)),
         has_bearer: has(Transport::Bearer),
     };
-    let mut document = contract::document(&core.mount, &credentials, described);
-    for mut part in parts {
-        part.servers = None;
-        document.merge(part);
-    }
-    OpenApiDocument::new(document)
+    let mount = core.mount.clone();
+    OpenApiDocument::new(move || {
+        let mut document = contract::document(&mount, &credentials, &described);
+        for mut part in parts {
+            part.servers = None;
+            document.merge(part);
+        }
+        document
+    })
 }

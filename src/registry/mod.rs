@@ -178,7 +178,7 @@ impl Registry {
         self.offers.insert(RoutePaths(paths.map(ToOwned::to_owned).collect()));
         self.core.transitions.register(self.transitions);
         #[cfg(feature = "openapi")]
-        self.offers.insert(document::document(&self.core, &self.described, self.parts));
+        self.offers.insert(document::document(&self.core, self.described, self.parts));
         self.core.complete(self.offers);
         Ok(Registered { routes: self.routes, shelf: self.shelf })
     }

@@ -262,7 +262,7 @@ impl Bed {
         let url = other.database.url();
         let config = cheap(json!({}), On::Postgres, &url);
         let bed = Testbed::build(serde_json::from_value(config).unwrap(), still()).await.unwrap();
-        let app = TestApp::serve(documented(&bed)).await;
+        let app = TestApp::serve(bed.router()).await;
         let Database::Schema { name } = &other.database else { panic!("a file has one node") };
         Self { bed, app, database: Database::Schema { name: name.clone() } }
     }
@@ -283,7 +283,7 @@ impl Bed {
         let config: Config = serde_json::from_value(config).unwrap();
         let store = Store::open(&config.database, config.pool_max).await.unwrap();
         let bed = Testbed::over(store, users, config, still()).unwrap();
-        let app = TestApp::serve(documented(&bed)).await;
+        let app = TestApp::serve(documented(&bed, on)).await;
         let database = match &other.database {
             Database::File(path) => Database::File(path.clone()),
             Database::Schema { name } => Database::Schema { name: name.clone() },
@@ -302,7 +302,7 @@ impl Bed {
         config["user_mode"] = json!(mode);
         let config = cheap(config, on, &database.url());
         let bed = Testbed::build(serde_json::from_value(config).unwrap(), still()).await.unwrap();
-        let app = TestApp::serve(documented(&bed)).await;
+        let app = TestApp::serve(documented(&bed, on)).await;
         Self { bed, app, database }
     }
 
@@ -331,7 +331,7 @@ impl Bed {
         let store = Store::open(&config.database, config.pool_max).await.unwrap();
         let users = place(&store, &database).await;
         let bed = Testbed::over(store, users, config, still()).unwrap();
-        let app = TestApp::serve(documented(&bed)).await;
+        let app = TestApp::serve(documented(&bed, on)).await;
         Self { bed, app, database }
     }
 

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use utoipa::openapi::{
     Info, OpenApi, OpenApiBuilder, Paths, Server,
-    path::{Parameter, ParameterBuilder, ParameterIn},
+    path::{Parameter, ParameterBuilder, ParameterIn, PathItem},
     schema::{ObjectBuilder, Type},
 };
 
@@ -34,7 +34,8 @@ pub(crate) fn document(mount: &str, own: &Credentials, described: &[Described]) 
         for PathOperation { operation, extracted, route, values } in operations {
             let written = operations::write(operation, extracted, route, own, &mut schemas);
             let written = written.parameters(Some(parameters(&path, &values)));
-            paths.add_path_operation(&path, vec![operations::method(operation)], written);
+            let item = paths.paths.entry(path.clone()).or_insert_with(PathItem::default);
+            *operations::slot(item, operation) = Some(written.build());
         }
     }
     let mut all = described.iter().flat_map(|route| &route.operations);

@@ -2,8 +2,10 @@
 
 use axum::routing::MethodFilter;
 use utoipa::openapi::{
-    Content as Media, ContentBuilder, Header, HttpMethod, Required, Response, ResponseBuilder,
-    path::{OperationBuilder, Parameter, ParameterBuilder, ParameterIn},
+    Content as Media, ContentBuilder, Header, Required, Response, ResponseBuilder,
+    path::{
+        Operation as Written, OperationBuilder, Parameter, ParameterBuilder, ParameterIn, PathItem,
+    },
     request_body::{RequestBody as WrittenBody, RequestBodyBuilder},
     schema::{ObjectBuilder, Type},
 };
@@ -51,13 +53,14 @@ pub(super) fn write(
     operation.query.iter().fold(written, |all, own| all.parameter(parameter(own, schemas)))
 }
 
-pub(super) fn method(operation: &Operation) -> HttpMethod {
-    match operation.method {
-        MethodFilter::POST => HttpMethod::Post,
-        MethodFilter::PUT => HttpMethod::Put,
-        MethodFilter::PATCH => HttpMethod::Patch,
-        MethodFilter::DELETE => HttpMethod::Delete,
-        _ => HttpMethod::Get,
+/// Returns the place of an operation in the item of its path.
+pub(super) fn slot<'a>(item: &'a mut PathItem, own: &Operation) -> &'a mut Option<Written> {
+    match own.method {
+        MethodFilter::POST => &mut item.post,
+        MethodFilter::PUT => &mut item.put,
+        MethodFilter::PATCH => &mut item.patch,
+        MethodFilter::DELETE => &mut item.delete,
+        _ => &mut item.get,
     }
 }
 
