@@ -1,4 +1,4 @@
-//! An application's own sign-in form, with second factors.
+//! An application's own forms of sign-in, with second factors, and sign-out.
 //!
 //! The form gets everything that the routes do: limits, cookies, the check of its origin, the end of
 //! the session before. `Client` is the client of the request, and `return_to` is checked.
@@ -6,14 +6,14 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use authlayer::{
-    Auth, AuthError, AuthUser, Client, Password, RequireUser, SignInOutcome, SqliteStore,
-    flow::PasswordService, services::PendingChallenges,
+    Auth, AuthError, AuthUser, Client, Password, RequireUser, SignInOutcome, SignedOut,
+    SqliteStore, flow::PasswordService, services::PendingChallenges, session::Sessions,
 };
 use axum::{
     Form, Router,
     extract::{Query, State},
-    response::{Html, IntoResponse, Response},
-    routing::get,
+    response::{Html, IntoResponse, Redirect, Response},
+    routing::{get, post},
 };
 use minijinja::{Environment, context};
 use serde::Deserialize;
@@ -22,6 +22,7 @@ use serde::Deserialize;
 struct App {
     password: PasswordService,
     pending: PendingChallenges,
+    sessions: Sessions,
     templates: Arc<Environment<'static>>,
 }
 
@@ -67,6 +68,13 @@ async fn code(State(app): State<App>, client: Client, Form(form): Form<SignIn>) 
     app.respond(outcome, &form, true)
 }
 
+async fn sign_out(
+    State(app): State<App>,
+    client: Client,
+) -> Result<(SignedOut, Redirect), AuthError> {
+    Ok((app.sessions.sign_out(&client, None).await?, Redirect::to("/sign-in")))
+}
+
 /// The name of the template ends with `.html`, so its values are escaped.
 const PAGE: &str = r#"<!doctype html><html lang="en"><title>Sign in</title><h1>Sign in</h1>
 {% if error %}<p role="alert">{{ error }}</p>{% endif %}
@@ -76,6 +84,9 @@ const PAGE: &str = r#"<!doctype html><html lang="en"><title>Sign in</title><h1>S
 {% else %}<label>Email address <input name="email" autocomplete="username" value="{{ email }}"></label>
 <label>Password <input name="password" type="password" autocomplete="current-password"></label>
 {% endif %}<button>Continue</button></form></html>"#;
+
+const INBOX: &str =
+    r#"<h1>Inbox</h1><form method="post" action="/sign-out"><button>Sign out</button></form>"#;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -87,16 +98,18 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut templates = Environment::new();
     templates.add_template("sign-in.html", PAGE)?;
     let (password, pending) = (auth.service::<Password>()?, auth.pending());
-    let app = App { password, pending, templates: Arc::new(templates) };
+    let sessions = auth.sessions().clone();
+    let app = App { password, pending, sessions, templates: Arc::new(templates) };
 
     let show =
         async |State(app): State<App>, Query(form): Query<SignIn>| app.page(&form, false, None);
     let show_code = async |State(app): State<App>| app.page(&SignIn::default(), true, None);
     let router = Router::new()
-        .route("/inbox", get(async |user: AuthUser| format!("the inbox of {}", user.id)))
+        .route("/inbox", get(async |_: AuthUser| Html(INBOX)))
         .route_layer(RequireUser::new().or_redirect("/sign-in"))
         .route("/sign-in", get(show).post(sign_in))
         .route("/sign-in/code", get(show_code).post(code))
+        .route("/sign-out", post(sign_out))
         .nest("/auth", auth.router())
         .layer(auth.layer())
         .with_state(app);

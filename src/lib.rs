@@ -123,7 +123,7 @@ pub use redirect::{IntoRedirectTarget, RedirectTarget};
 pub use registry::{Flow, Registry};
 pub use services::{
     Client, EmailUndone, FreshUser, Outcome, Pending, PendingChallenge, SecondFactor,
-    SecondFactors, SignInOptions, SignInOutcome, SignedIn, Tokens,
+    SecondFactors, SignInOptions, SignInOutcome, SignedIn, SignedOut, Tokens,
 };
 pub use session::{
     CacheOptions, CookieOptions, SameSite, SessionOptions, SessionWatch, TokenTransports,

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     error::AuthError,
     model::accept::preferred,
-    services::{Core, LanguagePreference, PageLinks},
+    services::{Client, Core, LanguagePreference, PageLinks, Services},
 };
 
 /// The request that an error page responds to.
@@ -24,6 +24,29 @@ pub(crate) struct Visitor<'a> {
     pub(crate) headers: &'a HeaderMap,
     pub(crate) query: Option<&'a str>,
     pub(crate) context: Option<&'a Context>,
+}
+
+impl Services {
+    /// Returns an error to a browser that was redirected: a redirect to the error page of the
+    /// application ([`error_page`](crate::AuthBuilder::error_page)), or the page of
+    /// [`Pages`](crate::Pages), or the problem document.
+    ///
+    /// ```
+    /// use authlayer::{AuthError, Client, services::Services};
+    /// use axum::response::Response;
+    ///
+    /// fn landed(
+    ///     services: &Services,
+    ///     client: &Client,
+    ///     outcome: Result<Response, AuthError>,
+    /// ) -> Response {
+    ///     outcome.unwrap_or_else(|error| services.error_redirect(client, error))
+    /// }
+    /// ```
+    pub fn error_redirect(&self, client: &Client, error: AuthError) -> Response {
+        let visitor = Visitor { headers: client.headers(), query: None, context: None };
+        show_error(client.context().core(), visitor, error)
+    }
 }
 
 /// Returns the error of a redirect, such as that of a callback: a redirect to the error page of the

@@ -294,13 +294,12 @@ fn tokens(issued: &IssuedTokens) -> Value {
 /// Returns a response that clears the token cookies.
 pub(crate) fn signed_out(core: &Core) -> Response {
     let mut response = StatusCode::NO_CONTENT.into_response();
-    forget(core, &mut response);
+    forget(core, response.headers_mut());
     response
 }
 
 /// Adds the headers that clear the token cookies, and the data of the origin if configured.
-pub(crate) fn forget(core: &Core, response: &mut Response) {
-    let headers = response.headers_mut();
+pub(crate) fn forget(core: &Core, headers: &mut HeaderMap) {
     if core.sessions.options().resolve_transport(Some(Transport::Cookie)).is_ok() {
         headers.append(header::SET_COOKIE, cookie::clear(core, Name::Access));
         headers.append(header::SET_COOKIE, cookie::clear(core, Name::Refresh));

@@ -10,7 +10,7 @@ use axum::{
     middleware,
     response::{IntoResponse, Response},
 };
-use http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
@@ -22,7 +22,7 @@ use super::{
     json, reply,
 };
 use crate::{
-    crypto::token::TokenString,
+    crypto::token::{AccessToken, TokenString},
     error::{AuthError, ErrorKind},
     model::SessionId,
     services::{Bound, ChallengeHandle, Client, Core, FreshUser, RequestContext},
@@ -41,6 +41,16 @@ impl RequestContext for Context {
 
     async fn anonymous(&self) -> Result<Option<AuthUser>, AuthError> {
         Self::anonymous(self, Self::core(self)).await
+    }
+
+    fn access_token(&self) -> Option<&AccessToken> {
+        self.presented().token()
+    }
+
+    fn refresh_cookie(&self, headers: &HeaderMap) -> Option<String> {
+        let is_bearer = self.presented().is_bearer();
+        let token = cookie::refresh_token(Self::core(self), headers).filter(|_| !is_bearer);
+        token.map(ToOwned::to_owned)
     }
 
     fn device_cookie(&self, headers: &HeaderMap) -> Option<String> {
@@ -91,6 +101,30 @@ impl<S: Send + Sync> FromRequestParts<S> for Client {
 }
 
 impl Client {
+    /// Requires that a browser did not send the request from another site, for the requests of a
+    /// route [from elsewhere](crate::Registry::routes_from_elsewhere) that need it. On other routes
+    /// this is checked already.
+    ///
+    /// ```
+    /// use authlayer::{AuthError, Client};
+    ///
+    /// async fn receive(client: Client) -> Result<(), AuthError> {
+    ///     if !client.headers().contains_key("x-signature") {
+    ///         client.require_same_origin()?;
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::CrossOrigin`].
+    pub fn require_same_origin(&self) -> Result<(), AuthError> {
+        let core = self.context().core();
+        let verified = csrf::verify(&Method::POST, self.headers(), &core.origins);
+        verified.map_err(|rejected| rejected.record(core))
+    }
+
     /// Returns the client of a request.
     pub(crate) fn of(parts: &Parts, context: Context) -> Result<Self, AuthError> {
         let core = context.core();

@@ -1,5 +1,7 @@
 //! Responses to sign-ins.
 
+use std::convert::Infallible;
+
 use axum::response::{IntoResponse, IntoResponseParts, Response, ResponseParts};
 use http::{StatusCode, header};
 use serde_json::{Map, Value, json};
@@ -9,7 +11,7 @@ use crate::{
     error::{AuthError, ErrorKind},
     model::Transport,
     redirect::IntoRedirectTarget,
-    services::{Begun, IssuedToken, PendingChallenge, SignInOutcome, SignedIn},
+    services::{Begun, IssuedToken, PendingChallenge, SignInOutcome, SignedIn, SignedOut},
 };
 
 impl IntoResponse for SignInOutcome {
@@ -68,6 +70,23 @@ impl IntoResponseParts for SignedIn {
             parts.headers_mut().append(header::SET_COOKIE, line);
         }
         reply::offer_binding(&self.0.core, parts.headers_mut(), &self.0.issued);
+        parts.headers_mut().insert(header::CACHE_CONTROL, reply::NO_STORE);
+        Ok(parts)
+    }
+}
+
+impl IntoResponse for SignedOut {
+    fn into_response(self) -> Response {
+        reply::signed_out(&self.0)
+    }
+}
+
+/// Adds the headers that clear the cookies of the session.
+impl IntoResponseParts for SignedOut {
+    type Error = Infallible;
+
+    fn into_response_parts(self, mut parts: ResponseParts) -> Result<ResponseParts, Infallible> {
+        reply::forget(&self.0, parts.headers_mut());
         parts.headers_mut().insert(header::CACHE_CONTROL, reply::NO_STORE);
         Ok(parts)
     }

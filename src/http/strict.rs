@@ -3,7 +3,29 @@
 use axum::response::{Html, IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, header};
 
-use crate::{services::Core, session::SameSite};
+use crate::{
+    services::{Client, Core},
+    session::SameSite,
+};
+
+impl Client {
+    /// Returns a page that loads the same URL again, if the browser comes from another site and so
+    /// withholds cookies that are `SameSite=Strict`. Otherwise returns `None`.
+    ///
+    /// The callback of a provider calls it before anything is consumed.
+    ///
+    /// ```
+    /// use authlayer::Client;
+    /// use axum::response::{IntoResponse, Response};
+    ///
+    /// async fn callback(client: Client) -> Response {
+    ///     client.same_site_reload().unwrap_or_else(|| "with all cookies".into_response())
+    /// }
+    /// ```
+    pub fn same_site_reload(&self) -> Option<Response> {
+        comes_without_cookies(self.context().core(), self.headers()).then(load_again)
+    }
+}
 
 /// Returns whether the browser comes from another site and so withholds `SameSite=Strict` cookies.
 pub(crate) fn comes_without_cookies(core: &Core, headers: &HeaderMap) -> bool {

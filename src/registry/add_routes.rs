@@ -31,7 +31,8 @@ impl Registry {
     ///
     /// # Security
     ///
-    /// Use it only for routes whose body or header authenticates the request.
+    /// Use it only for routes whose body or header authenticates the request. For other requests of
+    /// the same route, call [`Client::require_same_origin`](crate::Client::require_same_origin).
     pub fn routes_from_elsewhere<S, const N: usize>(
         &mut self,
         state: &S,

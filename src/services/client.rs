@@ -15,7 +15,7 @@ use tokio::sync::OnceCell;
 
 use super::Core;
 use crate::{
-    crypto::token::TokenString,
+    crypto::token::{AccessToken, TokenString},
     error::{AuthError, ErrorKind},
     hook::{HookError, HookRequest, Purpose, RequestMembers},
     model::{ClientInfo, SessionId, TokenDelivery, Transport},
@@ -147,6 +147,13 @@ pub(crate) trait RequestContext: Send + Sync {
 
     /// Returns the anonymous user of the session of the request, if the application has such users.
     async fn anonymous(&self) -> Result<Option<AuthUser>, AuthError>;
+
+    /// Returns the access token of the request.
+    fn access_token(&self) -> Option<&AccessToken>;
+
+    /// Returns the refresh token in the cookie of the request. A request with a bearer token has
+    /// none.
+    fn refresh_cookie(&self, headers: &HeaderMap) -> Option<String>;
 
     /// Returns the token of a remembered device from the cookie of the request.
     fn device_cookie(&self, headers: &HeaderMap) -> Option<String>;

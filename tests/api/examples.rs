@@ -157,6 +157,19 @@ async fn form_of_the_application_signs_users_in() {
     assert_eq!(client.get("/inbox").await.status, 200);
     let expired = client.post_form("/sign-in/code", &[("code", "123456")]).await;
     assert_eq!(expired.status, 401);
+
+    let from_elsewhere = client.clone().with("origin", "https://evil.example");
+    assert_eq!(from_elsewhere.post_form("/sign-out", &[]).await.status, 403);
+    let copy = client.clone();
+    assert_eq!(copy.get("/inbox").await.status, 200);
+    for _ in 0..2 {
+        let answer = client.post_form("/sign-out", &[]).await;
+        assert_eq!((answer.status.as_u16(), &*answer.header("location")), (303, "/sign-in"));
+        assert!(answer.set_cookies().iter().all(|line| line.contains("Max-Age=0")));
+        assert_eq!(answer.set_cookies().len(), 2);
+    }
+    assert_eq!(copy.get("/inbox").await.header("location"), "/sign-in?return_to=/inbox");
+    assert_eq!(client.cookies(), []);
 }
 
 #[test]

@@ -19,7 +19,7 @@ use crate::{
     },
     error::{AuthError, ErrorKind},
     http::{
-        Context, Signed, SignedIn, SignedOrImpersonated, cookie,
+        Signed, SignedIn, SignedOrImpersonated, cookie,
         in_process::SharedJson,
         json::{Body, FromMembers, Members, NoMembers},
         query::Query,
@@ -27,8 +27,7 @@ use crate::{
     },
     model::SessionId,
     registry::Registry,
-    services::Core,
-    services::TICKET_LIFE,
+    services::{Client, Core, TICKET_LIFE},
 };
 
 pub(super) fn register(registry: &mut Registry, core: &Arc<Core>) {
@@ -155,7 +154,7 @@ async fn end_many(
     }
     let revoked = core.end_sessions(auth.session(), true).await?;
     let mut response = Json(json!({ "revoked": revoked })).into_response();
-    reply::forget(&core, &mut response);
+    reply::forget(&core, response.headers_mut());
     Ok(response)
 }
 
@@ -232,32 +231,20 @@ const SIGN_OUT: Operation = Operation::post("signOut", "Ends the session")
 
 async fn sign_out(
     State(core): State<Arc<Core>>,
-    context: Context,
-    headers: HeaderMap,
+    client: Client,
     Body(body): Body<SignOutBody>,
 ) -> Result<Response, AuthError> {
-    let presented = context.presented();
     let target = body.redirect_to.as_deref().unwrap_or("/");
     // An invalid target is rejected before anything is revoked.
     core.redirects.check(target)?;
-    let elsewhere = match presented.token() {
+    let elsewhere = match client.context().access_token() {
         Some(token) if body.provider_logout => core.end_elsewhere(token, target).await?,
         _ => None,
     };
-    if let Some(token) = presented.token() {
-        core.sessions.revoke_by_access_token(token).await?;
-    }
-    let kept = || if presented.is_bearer() { None } else { kept(&core, &headers) };
-    if let Some(token) = body.refresh_token.or_else(kept) {
-        core.sessions.revoke_by_refresh_token(&token).await?;
-    }
+    let done = core.sessions.sign_out(&client, body.refresh_token.as_deref()).await?;
     match elsewhere {
-        None => Ok(reply::signed_out(&core)),
-        Some(url) => {
-            let mut response = Json(json!({ "logout_url": url })).into_response();
-            reply::forget(&core, &mut response);
-            Ok(response)
-        }
+        None => Ok(done.into_response()),
+        Some(url) => Ok((done, Json(json!({ "logout_url": url }))).into_response()),
     }
 }
 

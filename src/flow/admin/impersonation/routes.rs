@@ -116,7 +116,7 @@ async fn end(
             ) =>
         {
             let mut response = AuthError::from(ErrorKind::Unauthenticated).into_response();
-            reply::forget(core, &mut response);
+            reply::forget(core, response.headers_mut());
             let line = cookie::clear_impersonator(core);
             response.headers_mut().append(header::SET_COOKIE, line);
             Ok(response)
