@@ -3,7 +3,9 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use axum::{Router, routing::get};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 use super::service;
 use crate::{
@@ -53,18 +55,15 @@ struct Program {
 impl Program {
     fn with_proof(&self, method: &str, path: &str, token: Option<&str>) -> TestClient {
         let number = self.count.fetch_add(1, Ordering::Relaxed);
-        let mut claims = json!({
+        let hash = |token| URL_SAFE_NO_PAD.encode(Sha256::digest(token));
+        let claims = json!({
             "jti": number.to_string(), "htm": method, "htu": format!("{ORIGIN}{path}"),
-            "iat": self.clock.now().as_second(),
+            "iat": self.clock.now().as_second(), "ath": token.map(hash),
         });
-        let mut client = self.client.clone();
-        if let Some(token) = token {
-            use base64::Engine;
-            use sha2::Digest;
-            let hash = sha2::Sha256::digest(token);
-            claims["ath"] = json!(base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(hash));
-            client = client.with("authorization", format!("DPoP {token}"));
-        }
+        let client = self.client.clone();
+        let client = token
+            .into_iter()
+            .fold(client, |client, token| client.with("authorization", format!("DPoP {token}")));
         let header = json!({ "typ": "dpop+jwt", "alg": "ES256", "jwk": self.device.jwk() });
         client.with("dpop", self.device.sign(header, &claims))
     }
