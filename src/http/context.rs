@@ -10,7 +10,11 @@ use http::{HeaderMap, HeaderValue, Method, request::Parts};
 use tracing::Span;
 
 use super::{
-    caller::Caller, credential::Credential, dpop::path_of, lookup::Lookup, presented::Presented,
+    caller::Caller,
+    credential::Credential,
+    dpop::{SentProof, path_of},
+    lookup::Lookup,
+    presented::Presented,
 };
 use crate::{
     crypto::token::RefreshToken,
@@ -45,10 +49,10 @@ struct Inner {
 }
 
 impl Context {
-    /// Creates the context of a request that has not been read.
-    pub(super) fn new(core: &Arc<Core>, span: Span) -> Self {
+    /// Creates the context of a request that has not been read, except for its proof.
+    pub(super) fn new(core: &Arc<Core>, span: Span, proof: Option<Arc<SentProof>>) -> Self {
         Self(Arc::new(Inner {
-            lookup: Lookup::new(core, span),
+            lookup: Lookup::new(core, span, proof),
             is_public: OnceLock::new(),
             members: OnceLock::new(),
             accepts_key: OnceLock::new(),
@@ -60,7 +64,7 @@ impl Context {
 
     /// Creates the context of a request whose credential was read.
     pub(super) fn with(core: &Arc<Core>, credential: Credential) -> Self {
-        let own = Self::new(core, Span::none());
+        let own = Self::new(core, Span::none(), None);
         own.0.lookup.set(credential);
         own
     }

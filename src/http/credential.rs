@@ -1,11 +1,13 @@
 //! The credential of a request.
 
+use std::sync::Arc;
+
 use http::{HeaderMap, Method};
 
 use super::{
     cookie::{self, CookieLines},
     csrf::{self, CrossOrigin, ForwardedMethod},
-    dpop::PresentedProof,
+    dpop::SentProof,
     presented::Presented,
 };
 use crate::services::{BoundSessions, Core};
@@ -19,8 +21,8 @@ pub(super) struct Credential {
     pub(super) cross_origin: Option<CrossOrigin>,
     /// Why the browser did not refresh a bound session before the request.
     pub(super) skipped: Option<&'static str>,
-    /// The proof of a token that is presented by the scheme `DPoP`.
-    pub(super) proof: Option<Box<PresentedProof>>,
+    /// The proof of the request.
+    pub(super) proof: Option<Arc<SentProof>>,
 }
 
 /// The credential before it is read.
@@ -33,7 +35,13 @@ pub(super) static UNREAD: Credential = Credential {
 };
 
 impl Credential {
-    pub(super) fn read(core: &Core, (method, path): (&Method, &str), headers: &HeaderMap) -> Self {
+    /// Reads the credential of a request. Its proof may have been read before.
+    pub(super) fn read(
+        core: &Core,
+        (method, path): (&Method, &str),
+        headers: &HeaderMap,
+        proof: Option<&Arc<SentProof>>,
+    ) -> Self {
         let presented = Presented::read(headers, core);
         let may_refresh = match presented {
             Presented::Nothing => cookie::refresh_token(core, headers).is_some(),
@@ -51,7 +59,8 @@ impl Credential {
                 && cookie::impersonator(core, headers).is_some());
         let cookies = if may_be_read { CookieLines::of(headers) } else { CookieLines::NONE };
         let skipped = if has_cookie { skipped(core, headers) } else { None };
-        let proof = proof_of(&presented, headers, Some((method.as_str(), path)));
+        let read = || SentProof::read(headers, (method.as_str(), path));
+        let proof = proof.cloned().or_else(read);
         Self { presented, cookies, cross_origin, skipped, proof }
     }
 
@@ -66,7 +75,8 @@ impl Credential {
         let presented = Presented::read(headers, core);
         let check = || csrf::verify_forwarded(method, headers, &core.origins);
         let cross_origin = presented.is_cookie().then(check).and_then(Result::err);
-        let proof = proof_of(&presented, headers, target);
+        // Without a target, no proof is valid.
+        let proof = SentProof::read(headers, target.unwrap_or_default());
         let cookies = CookieLines::NONE;
         Self { presented, cookies, cross_origin, skipped: None, proof }
     }
@@ -90,17 +100,4 @@ fn skipped(core: &Core, headers: &HeaderMap) -> Option<&'static str> {
     let reason = line.split([';', ',']).next().unwrap_or_default().trim();
     let reasons = ["unreachable", "server_error", "quota_exceeded"];
     Some(reasons.into_iter().find(|own| *own == reason).unwrap_or("other"))
-}
-
-/// Returns the proof of a token that is presented by the scheme `DPoP`. Without a target, no proof is
-/// valid.
-fn proof_of(
-    presented: &Presented,
-    headers: &HeaderMap,
-    target: Option<(&str, &str)>,
-) -> Option<Box<PresentedProof>> {
-    let Presented::Dpop(Some(token)) = presented else { return None };
-    let token = token.encode();
-    let read = PresentedProof::read(headers, token.expose(), target.unwrap_or_default());
-    Some(Box::new(read))
 }

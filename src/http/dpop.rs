@@ -1,63 +1,81 @@
 //! Proofs of possession in requests (RFC 9449).
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
-use axum::extract::{OriginalUri, Request};
+use axum::extract::OriginalUri;
 use http::{Extensions, HeaderMap, HeaderName, Method, Uri, header};
 use jiff::Timestamp;
 
 use crate::{
     error::{AuthError, ErrorKind},
-    model::Session,
+    model::{Session, Thumbprint},
     services::{Core, DpopProof, DpopProofs, DpopRequest},
-    session::{OfferedKey, ProofMemory, ProofUse},
+    session::{OfferedProof, RequestProof},
 };
 
 const DPOP: HeaderName = HeaderName::from_static("dpop");
 
-/// The proof of a request that presents a bound token, before it is verified.
+/// The proof of a request, which is verified when it is first needed, and once.
 #[derive(Debug)]
-pub(super) struct PresentedProof {
-    /// `None` if there is no proof.
+pub(super) struct SentProof {
+    /// `None` if there are two.
     proof: Option<String>,
-    token: String,
     method: String,
     path: String,
+    /// The token of `Authorization: DPoP`.
+    token: Option<String>,
+    verified: OnceLock<Option<Verified>>,
 }
 
-impl PresentedProof {
-    /// Reads the proof of a request with `Authorization: DPoP`. Two proofs are none that is valid.
-    pub(super) fn read(headers: &HeaderMap, token: &str, (method, path): (&str, &str)) -> Self {
+#[derive(Debug)]
+struct Verified {
+    proof: DpopProof,
+    at: Timestamp,
+}
+
+impl SentProof {
+    /// Reads the proof of a request. Returns `None` if it has none, which costs one look at the headers.
+    pub(super) fn read(headers: &HeaderMap, (method, path): (&str, &str)) -> Option<Arc<Self>> {
         let mut lines = headers.get_all(&DPOP).iter();
-        let proof = lines.next().map(|line| match lines.next() {
-            None => line.to_str().unwrap_or_default().to_owned(),
-            Some(_) => String::new(),
-        });
-        Self { proof, token: token.to_owned(), method: method.to_owned(), path: path.to_owned() }
+        let line = lines.next()?;
+        let proof = line.to_str().ok().filter(|_| lines.next().is_none());
+        Some(Arc::new(Self {
+            proof: proof.map(ToOwned::to_owned),
+            method: method.to_owned(),
+            path: path.to_owned(),
+            token: token_of(headers).map(ToOwned::to_owned),
+            verified: OnceLock::new(),
+        }))
     }
 
-    /// Requires a valid proof of the key of a session, which this process sees for the first time.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::DpopProofRequired`], [`ErrorKind::DpopProofRefused`].
-    pub(super) fn require(&self, core: &Core, session: &Session) -> Result<(), AuthError> {
-        let proof = self.proof.as_deref().ok_or(ErrorKind::DpopProofRequired)?;
-        let now = core.clock.now();
-        let proofs = core.offered::<DpopProofs>();
-        let verified = proofs.and_then(|proofs| {
-            let request = DpopRequest {
-                proof,
+    fn verified(&self, core: &Core, proofs: &DpopProofs) -> Option<&Verified> {
+        let verify = || {
+            let at = core.clock.now();
+            let proof = (proofs.verify)(&DpopRequest {
+                proof: self.proof.as_deref()?,
                 method: &self.method,
                 origins: &core.origins,
                 path: &self.path,
-                token: Some(&self.token),
-                now,
-            };
-            let verified = (proofs.verify)(&request)?;
-            let own = session.binding()?.thumbprint() == verified.key.to_string();
-            (own && proofs.seen.insert(&verified, now)).then_some(())
+                token: self.token.as_deref(),
+                now: at,
+            })?;
+            Some(Verified { proof, at })
+        };
+        self.verified.get_or_init(verify).as_ref()
+    }
+
+    /// Requires that this is a valid proof of the key of a session, which this process sees for the first
+    /// time. The request presents the token of the session by the scheme `DPoP`.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::DpopProofRefused`].
+    pub(super) fn require(&self, core: &Core, session: &Session) -> Result<(), AuthError> {
+        let verified = core.offered::<DpopProofs>().and_then(|proofs| {
+            let Verified { proof, at } = self.verified(core, proofs)?;
+            let own = session.binding()?.thumbprint() == proof.key.to_string();
+            (own && proofs.seen.insert(proof, *at)).then_some(())
         });
         verified.ok_or_else(|| ErrorKind::DpopProofRefused.into())
     }
@@ -75,46 +93,48 @@ fn token_of(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("dpop").then(|| token.trim_start_matches(' '))
 }
 
-/// Returns the key that a request to a route of this crate offers for its session.
-pub(super) fn offered(core: &Arc<Core>, request: &Request) -> Option<OfferedKey> {
-    let proofs = core.offered::<DpopProofs>()?;
-    let mut lines = request.headers().get_all(&DPOP).iter();
-    let line = lines.next()?;
-    if matches!(*request.method(), Method::GET | Method::HEAD) {
-        return None;
-    }
-    let proof = line.to_str().ok().filter(|_| lines.next().is_none());
-    let now = core.clock.now();
-    let verified = proof.and_then(|proof| {
-        (proofs.verify)(&DpopRequest {
-            proof,
-            method: request.method().as_str(),
-            origins: &core.origins,
-            path: path_of(request.extensions(), request.uri()),
-            token: token_of(request.headers()),
-            now,
-        })
-    });
-    Some(match verified {
-        Some(proof) => {
-            let key = proof.key;
-            let memory = Memory { core: Arc::clone(core), proof, now };
-            OfferedKey::Key(key, Arc::new(ProofUse::new(memory)))
-        }
-        None => OfferedKey::Broken,
-    })
+/// Returns the offer of a request, whose proof binds a session that the request begins.
+pub(super) fn offered(
+    core: &Arc<Core>,
+    method: &Method,
+    proof: &Arc<SentProof>,
+) -> Option<Arc<OfferedProof>> {
+    let is_safe = matches!(*method, Method::GET | Method::HEAD);
+    let offer = || Offer { core: Arc::clone(core), proof: Arc::clone(proof) };
+    (!is_safe).then(|| Arc::new(OfferedProof::new(offer())))
 }
 
-/// The memory of the store.
-struct Memory {
+struct Offer {
     core: Arc<Core>,
-    proof: DpopProof,
-    now: Timestamp,
+    proof: Arc<SentProof>,
 }
 
+impl Offer {
+    fn verified(&self) -> Result<Option<&Verified>, AuthError> {
+        let Some(proofs) = self.core.offered::<DpopProofs>() else { return Ok(None) };
+        let verified = self.proof.verified(&self.core, proofs);
+        verified.map(Some).ok_or_else(|| ErrorKind::InvalidDpopProof.into())
+    }
+}
+
+/// The uses of proofs are recorded in the store.
 #[async_trait]
-impl ProofMemory for Memory {
+impl RequestProof for Offer {
+    fn key(&self) -> Result<Option<Thumbprint>, AuthError> {
+        Ok(self.verified()?.map(|own| own.proof.key))
+    }
+
+    async fn is_used(&self) -> Result<bool, AuthError> {
+        match self.verified()? {
+            Some(own) => self.core.is_proof_used(&own.proof, own.at).await,
+            None => Ok(false),
+        }
+    }
+
     async fn remember(&self) -> Result<bool, AuthError> {
-        self.core.remember_proof(&self.proof, self.now).await
+        match self.verified()? {
+            Some(own) => self.core.remember_proof(&own.proof, own.at).await,
+            None => Ok(true),
+        }
     }
 }

@@ -16,6 +16,7 @@ use tracing::Span;
 use super::{
     caller::Caller,
     credential::{Credential, UNREAD},
+    dpop::SentProof,
     presented::Presented,
     span,
 };
@@ -34,6 +35,8 @@ pub(super) struct Lookup {
     /// Receives the user, if requests are traced.
     span: Span,
     credential: OnceLock<Credential>,
+    /// The proof of the request, if the layer read it.
+    proof: Option<Arc<SentProof>>,
     /// The user, if known without waiting.
     known: OnceLock<AuthUser>,
     /// Set once the browser's report that it did not refresh is recorded.
@@ -67,11 +70,12 @@ enum Source {
 }
 
 impl Lookup {
-    pub(super) fn new(core: &Arc<Core>, span: Span) -> Self {
+    pub(super) fn new(core: &Arc<Core>, span: Span, proof: Option<Arc<SentProof>>) -> Self {
         Self {
             core: Arc::clone(core),
             span,
             credential: OnceLock::new(),
+            proof,
             known: OnceLock::new(),
             has_skipped: OnceLock::new(),
             waited: OnceLock::new(),
@@ -84,7 +88,9 @@ impl Lookup {
 
     /// Parses the credential, unless that was done before. Does no I/O.
     pub(super) fn read(&self, method: &Method, headers: &HeaderMap, path: &str) {
-        self.credential.get_or_init(|| Credential::read(&self.core, (method, path), headers));
+        let proof = self.proof.as_ref();
+        let read = || Credential::read(&self.core, (method, path), headers, proof);
+        self.credential.get_or_init(read);
     }
 
     /// Sets the credential, unless it was read before.
@@ -265,13 +271,14 @@ impl Lookup {
     /// is verified once.
     fn check_binding(&self, session: &Session) -> Result<(), AuthError> {
         let is_bound = session.bound() == Some(BindingKind::Dpop);
-        let proof = self.credential().proof.as_ref();
-        match (is_bound, proof) {
-            (false, None) => Ok(()),
-            (true, Some(proof)) => {
+        let credential = self.credential();
+        match (is_bound, matches!(credential.presented, Presented::Dpop(_))) {
+            (false, false) => Ok(()),
+            (true, true) => {
+                let proof = credential.proof.as_ref().ok_or(ErrorKind::DpopProofRequired)?;
                 self.waited().proven.get_or_init(|| proof.require(&self.core, session)).clone()
             }
-            (true, None) | (false, Some(_)) => Err(ErrorKind::DpopTokenRefused.into()),
+            (true, false) | (false, true) => Err(ErrorKind::DpopTokenRefused.into()),
         }
     }
 

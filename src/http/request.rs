@@ -146,7 +146,7 @@ pub(crate) fn client(core: &Arc<Core>, parts: &Parts) -> Result<Client, AuthErro
         Some(_) => Context::of(parts)?.clone(),
         None => {
             let path = path_of(&parts.extensions, &parts.uri);
-            let context = Context::new(core, tracing::Span::none());
+            let context = Context::new(core, tracing::Span::none(), None);
             context.read(&parts.method, &parts.headers, path).clone()
         }
     };

@@ -9,12 +9,11 @@ use axum::{
 use http::{HeaderValue, Method, StatusCode, Uri, header};
 use tower_service::Service;
 
-use super::{FromElsewhere, Public, client, csrf, dpop, layer::AuthLayer, reply};
+use super::{FromElsewhere, Public, client, csrf, layer::AuthLayer, reply};
 use crate::{
     error::{AuthError, ErrorKind},
     event::for_client,
     services::Core,
-    session::offering,
 };
 
 /// Returns the routes of all flows with their middleware. Those `from_elsewhere` are not checked
@@ -39,8 +38,7 @@ pub(crate) fn router(core: &Arc<Core>, own: Router, from_elsewhere: Router) -> R
 /// Answers a request: its events have its client, and the response the headers of all routes.
 async fn answer(core: Arc<Core>, mut request: Request, next: Next) -> Response {
     let client = client::determine(&mut request, &core);
-    let offered = dpop::offered(&core, &request);
-    reply::headed(offering(offered, for_client(client, next.run(request))).await)
+    reply::headed(for_client(client, next.run(request)).await)
 }
 
 /// Rejects cross-origin requests, but responds with 404 and 405 first.

@@ -16,11 +16,16 @@ use tracing::Span;
 use super::{
     context::Context,
     cookie,
+    dpop::{self, SentProof, path_of},
     reply::SESSION_REGISTRATION,
     span::{of_request, record_status},
     undecided::Undecided,
 };
-use crate::{event::EventKind, services::Core};
+use crate::{
+    event::EventKind,
+    services::Core,
+    session::{OfferedProof, offering},
+};
 
 /// A service that adds an authentication handle to requests.
 ///
@@ -58,13 +63,21 @@ where
         let outermost = !theirs.is_some_and(|context| Arc::ptr_eq(context.core(), &self.core));
         let has_span = self.has_spans && outermost;
         let span = if has_span { of_request(&request, &self.core) } else { Span::none() };
-        let context = outermost.then(|| Context::new(&self.core, span.clone()));
+        let mut offered = None;
+        let context = outermost.then(|| {
+            let path = path_of(request.extensions(), request.uri());
+            let proof = SentProof::read(request.headers(), (request.method().as_str(), path));
+            if let Some(proof) = &proof {
+                offered = dpop::offered(&self.core, request.method(), proof);
+            }
+            Context::new(&self.core, span.clone(), proof)
+        });
         if let Some(context) = &context {
             request.extensions_mut().insert(context.clone());
         }
         let undecided = self.undecided.filter(|_| outermost).zip(route_of(&request));
         let inner = span.in_scope(|| self.inner.call(request));
-        ResponseFuture { inner, context, undecided, span }
+        ResponseFuture { inner, context, offered, undecided, span }
     }
 }
 
@@ -74,6 +87,7 @@ pin_project! {
         #[pin]
         inner: F,
         context: Option<Context>,
+        offered: Option<Arc<OfferedProof>>,
         undecided: Option<(Undecided, String)>,
         span: Span,
     }
@@ -94,7 +108,11 @@ where
         let this = self.project();
         let span: &Span = this.span;
         let _entered = span.enter();
-        let mut outcome = ready!(this.inner.poll(cx));
+        let inner = this.inner;
+        let mut outcome = ready!(match this.offered.as_ref() {
+            Some(proof) => offering(proof, || inner.poll(cx)),
+            None => inner.poll(cx),
+        });
         if let (Ok(response), Some(context)) = (&mut outcome, this.context.as_ref()) {
             hand_out(context, response);
             if let Some((undecided, route)) = this.undecided.as_ref()

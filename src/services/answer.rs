@@ -16,7 +16,7 @@ use crate::{
     limit::Guess,
     mail::{MessageKind, Occasion},
     model::{Factor, FactorProof, User},
-    session::{AuthUser, offered_key},
+    session::{AuthUser, require_usable},
     store::{Challenge, ChallengeKind},
 };
 
@@ -40,8 +40,8 @@ impl Core {
     ) -> Result<SignInOutcome, AuthError> {
         let session_user = self.session_of(client, &challenge).await?;
         match &session_user {
-            Some(user) => offered_key(user.session().transport).map(drop)?,
-            None => require_same_key(&challenge)?,
+            Some(user) => require_usable(user.session()).await?,
+            None => require_same_key(&challenge).await?,
         }
         let handle = client.challenge()?;
         let handle = OneTimeToken::parse(TokenPurpose::Challenge, handle.expose());

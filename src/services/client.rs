@@ -19,7 +19,7 @@ use crate::{
     error::{AuthError, ErrorKind},
     hook::{HookError, HookRequest, Purpose, RequestMembers},
     model::{ClientInfo, SessionId, TokenDelivery, Transport},
-    session::{AuthUser, offered_key},
+    session::{AuthUser, offered_key, unused_key},
 };
 
 /// The client of a request: the first argument of every sign-in.
@@ -93,14 +93,16 @@ impl fmt::Debug for SignInOptions {
 }
 
 impl SignInOptions {
-    /// Returns the transport and the persistence of the new session.
+    /// Returns the transport and the persistence of the new session, and the key that the request offers
+    /// for it.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::TransportDisabled`].
-    pub(crate) fn delivery(&self, core: &Core) -> Result<TokenDelivery, AuthError> {
+    /// [`ErrorKind::TransportDisabled`]; [`ErrorKind::InvalidDpopProof`] if the proof is not valid or was
+    /// used before; [`ErrorKind::Unavailable`].
+    pub(crate) async fn delivery(&self, core: &Core) -> Result<TokenDelivery, AuthError> {
         let transport = core.sessions.options().resolve_transport(self.transport)?;
-        let (is_persistent, jkt) = (self.persistent.unwrap_or(true), offered_key(transport)?);
+        let (is_persistent, jkt) = (self.persistent.unwrap_or(true), unused_key(transport).await?);
         Ok(TokenDelivery { transport, is_persistent, jkt })
     }
 }

@@ -17,7 +17,7 @@ use crate::{
     mail::{MailContent, MessageKind, Occasion, outbox::Place},
     model::{ClientInfo, Email, Factor, Session, User, UserId},
     services::Core,
-    session::offered_key,
+    session::require_usable,
     store::{Challenge, ChallengeKind},
 };
 
@@ -244,10 +244,10 @@ impl Core {
         if of_session && !owner.is_some_and(is_own) {
             return Err(ErrorKind::Unauthenticated.into());
         }
-        require_same_key(&challenge)?;
+        require_same_key(&challenge).await?;
         if let Some((_, session)) = owner.filter(|_| of_session) {
             // A step-up binds the session to a key that the request offers.
-            offered_key(session.transport)?;
+            require_usable(session).await?;
         }
         let account = challenge.user_id.as_ref().map_or(to.as_str(), UserId::as_str);
         let counted = self.limits.guess(Guess::Code(challenge.kind), account, ip).await?;

@@ -243,7 +243,7 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> CodeChallenges<T> 
         let (handle, challenge, stored) = self.open(&core, handle).await?;
         // Checked before the attempt is counted: a request without the session uses up no attempt.
         let user = stored.session_user(client).await?;
-        stored.require_same_key(&core, client)?;
+        stored.require_same_key(&core, client).await?;
         let ip = client.info().ip.as_deref();
         let recipient = stored.recipient.as_deref().unwrap_or_default();
         let account = challenge.user_id.as_ref().map_or(recipient, UserId::as_str);

@@ -184,7 +184,7 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> CodeChallenges<T> 
         let core = self.services.core()?;
         let DeliveredLink { challenge, stored, .. } = link;
         let user = stored.session_user(client).await?;
-        stored.require_same_key(&core, client)?;
+        stored.require_same_key(&core, client).await?;
         let (id, code) = (&challenge.id, challenge.code.as_ref());
         let taken = core.challenges.take_challenge(id, code, core.clock.now()).await?;
         let taken = taken.ok_or(ErrorKind::InvalidLink)?;

@@ -15,7 +15,7 @@ use crate::{
     },
     error::{AuthError, ErrorKind},
     model::{Email, Session, Thumbprint, Transport, UserId},
-    session::{AuthUser, offered_key, same_key},
+    session::{AuthUser, offered_key, same_key, unused_key},
     store::Challenge,
 };
 
@@ -164,14 +164,21 @@ impl Stored {
     }
 
     /// Requires that a request which continues a sign-in with bearer tokens offers the key that its
-    /// first request offered. It is called before the challenge is consumed.
-    pub(super) fn require_same_key(&self, core: &Core, client: &Client) -> Result<(), AuthError> {
+    /// first request offered, by a proof that was not used. It is called before the challenge is consumed.
+    pub(super) async fn require_same_key(
+        &self,
+        core: &Core,
+        client: &Client,
+    ) -> Result<(), AuthError> {
         if self.session.is_some() {
             return Ok(());
         }
         let transport = client.options().transport.or(self.options.transport);
         match core.sessions.options().resolve_transport(transport)? {
-            Transport::Bearer => same_key(Transport::Bearer, self.jkt).map(drop),
+            Transport::Bearer => {
+                same_key(Transport::Bearer, self.jkt)?;
+                unused_key(Transport::Bearer).await.map(drop)
+            }
             _ => Ok(()),
         }
     }

@@ -372,7 +372,7 @@ impl Core {
             attempt.succeeded().await?;
         }
         let options = client.options();
-        let delivery = options.delivery(self)?;
+        let delivery = options.delivery(self).await?;
         let device = self.find_device(options.device_token.as_deref()).await?;
         let now = whole_millis(self.clock.now());
         let proof = FactorProof::new(factor, at.unwrap_or(now));

@@ -18,12 +18,14 @@ use crate::{
     error::{AuthError, ErrorKind},
     model::{Thumbprint, TokenDelivery},
     origin::Origins,
-    session::same_key,
+    session::{same_key, unused_key},
     store::{Challenge, ChallengeKind},
 };
 
 /// The name of the kind of challenges that record used proofs.
 pub(crate) const USED_PROOFS: &str = "dpop_proof";
+/// The member of the data of a challenge that has a pending sign-up.
+pub(super) const PENDING_SIGN_UP: &str = "sign_up";
 /// The time for which a proof is accepted, after the time in it and before.
 pub(crate) const DPOP_WINDOW: Duration = Duration::from_secs(60);
 /// The time after which a proof is no longer accepted, whatever the time in it.
@@ -43,6 +45,7 @@ pub(crate) struct DpopRequest<'a> {
 }
 
 /// A proof that was verified.
+#[derive(Debug)]
 pub(crate) struct DpopProof {
     pub(crate) key: Thumbprint,
     /// The key and the id of the proof.
@@ -95,6 +98,15 @@ impl SeenProofs {
 }
 
 impl Core {
+    /// Returns whether the use of a proof is recorded in the store.
+    pub(crate) async fn is_proof_used(
+        &self,
+        proof: &DpopProof,
+        now: Timestamp,
+    ) -> Result<bool, AuthError> {
+        Ok(self.challenges.find_challenge(&proof.id, now).await?.is_some())
+    }
+
     /// Records the use of a proof in the store. Returns `false` if it was recorded before.
     pub(crate) async fn remember_proof(
         &self,
@@ -125,15 +137,20 @@ pub(super) fn stored_delivery(data: &Value) -> Result<TokenDelivery, AuthError> 
 }
 
 /// Requires that a request which completes a sign-in or a sign-up offers the key that its first request
-/// offered. It is called before the challenge is consumed.
+/// offered, by a proof that was not used. It is called before the challenge is consumed.
 ///
 /// # Errors
 ///
-/// [`ErrorKind::InvalidDpopProof`].
-pub(crate) fn require_same_key(challenge: &Challenge) -> Result<(), AuthError> {
-    let is_pending = matches!(challenge.kind, ChallengeKind::SignIn | ChallengeKind::SignUp);
-    match is_pending.then(|| stored_delivery(&challenge.data)) {
+/// [`ErrorKind::InvalidDpopProof`]; [`ErrorKind::Unavailable`].
+pub(crate) async fn require_same_key(challenge: &Challenge) -> Result<(), AuthError> {
+    let data = match challenge.kind {
+        ChallengeKind::SignIn => Some(&challenge.data),
+        ChallengeKind::SignUp => challenge.data.get(PENDING_SIGN_UP),
+        _ => None,
+    };
+    match data.map(stored_delivery) {
         Some(Err(error)) if error.kind() == ErrorKind::InvalidDpopProof => Err(error),
+        Some(Ok(delivery)) => unused_key(delivery.transport).await.map(drop),
         _ => Ok(()),
     }
 }

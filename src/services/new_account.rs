@@ -181,7 +181,7 @@ impl Core {
         let (credential, of_kind) = credentials.into_iter().next().unzip();
         let (credential, of_kind) = (credential.transpose()?, of_kind.flatten());
         let (info, now) = (client.info(), whole_millis(self.clock.now()));
-        let delivery = client.options().delivery(self)?;
+        let delivery = client.options().delivery(self).await?;
         self.limits.sign_up(info.ip.as_deref()).await?;
         for email in &emails {
             user = user.verified(email, now);

@@ -10,6 +10,7 @@ use super::{
     adding::WaitingCredential,
     code::Asked,
     credentials::TAKEN,
+    dpop::PENDING_SIGN_UP,
     outcome::SignUpOutcome,
     second_step::read,
     sign_up::{AccountDraft, AnonymousSession},
@@ -168,7 +169,7 @@ impl Core {
         if !data.tags.is_empty() {
             members.insert("tags".to_owned(), json!(data.tags));
         }
-        members.insert("sign_up".to_owned(), json!(data));
+        members.insert(PENDING_SIGN_UP.to_owned(), json!(data));
         let kind = if taken { MessageKind::AlreadyRegistered } else { MessageKind::SignUpCode };
         let letter = Letterhead { kind, to: &email, user: None };
         let kind = ChallengeKind::SignUp;
@@ -183,7 +184,7 @@ impl Core {
         client: ClientInfo,
     ) -> Result<Outcome, AuthError> {
         let email = challenge.address.clone().ok_or(ErrorKind::ChallengeExpired)?;
-        let data: SignUpData = read(&challenge.data, "sign_up")?;
+        let data: SignUpData = read(&challenge.data, PENDING_SIGN_UP)?;
         let now = whole_millis(self.clock.now());
         let mut user = User {
             email: Some(email.clone()),

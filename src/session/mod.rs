@@ -40,7 +40,9 @@ pub(crate) use device::{DeviceAttempt, DeviceRefresh};
 pub use issued::IssuedTokens;
 pub(crate) use issued::SessionTransition;
 pub use live::SessionWatch;
-pub(crate) use offered::{OfferedKey, ProofMemory, ProofUse, offered_key, offering, same_key};
+pub(crate) use offered::{
+    OfferedProof, RequestProof, offered_key, offering, require_usable, same_key, unused_key,
+};
 pub use options::{CacheOptions, SessionOptions, TokenTransports};
 pub use resolved::{AuthenticatedSession, KeyGrant, TokenRejection, TokenVerification};
 pub use user::AuthUser;

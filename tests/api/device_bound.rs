@@ -13,43 +13,43 @@ use crate::{
     support::{Bed, On, PASSWORD, id_of, on_every_store, sign_in, sign_up, tests_on},
 };
 
-const RESPONSE: &str = "secure-session-response";
+pub(crate) const RESPONSE: &str = "secure-session-response";
 const CHALLENGE: &str = "secure-session-challenge";
 const ID: &str = "sec-secure-session-id";
 
 /// Returns the challenge of an offer.
-fn offered(answer: &TestResponse) -> Option<String> {
+pub(crate) fn offered(answer: &TestResponse) -> Option<String> {
     let line = answer.headers.get("secure-session-registration")?.to_str().unwrap();
     let challenge = line.strip_prefix("(ES256 RS256);path=\"/auth/device/register\";challenge=\"");
     Some(challenge.unwrap().strip_suffix('"').unwrap().to_owned())
 }
 
 /// Returns the challenge of a response for a session.
-fn challenge_of(answer: &TestResponse, id: &str) -> Option<String> {
+pub(crate) fn challenge_of(answer: &TestResponse, id: &str) -> Option<String> {
     let line = answer.headers.get(CHALLENGE)?.to_str().unwrap();
     let challenge = line.strip_prefix('"').unwrap();
     Some(challenge.strip_suffix(&format!("\";id=\"{id}\"")).unwrap().to_owned())
 }
 
-async fn register(client: &TestClient, proof: &str) -> TestResponse {
+pub(crate) async fn register(client: &TestClient, proof: &str) -> TestResponse {
     client.send(Method::POST, "/auth/device/register", &[(RESPONSE, proof)], b"").await
 }
 
 /// Sends a refresh with the id of a session, and a proof if there is one.
-async fn refresh(client: &TestClient, id: &str, proof: Option<&str>) -> TestResponse {
+pub(crate) async fn refresh(client: &TestClient, id: &str, proof: Option<&str>) -> TestResponse {
     let headers: Vec<_> = [(ID, id)].into_iter().chain(proof.map(|own| (RESPONSE, own))).collect();
     client.send(Method::POST, "/auth/device/refresh", &headers, b"").await
 }
 
 /// A browser with a bound session.
-struct Bound {
-    browser: TestClient,
-    device: VirtualDevice,
-    id: String,
+pub(crate) struct Bound {
+    pub(crate) browser: TestClient,
+    pub(crate) device: VirtualDevice,
+    pub(crate) id: String,
 }
 
 impl Bound {
-    async fn new(bed: &Bed, email: &str) -> Self {
+    pub(crate) async fn new(bed: &Bed, email: &str) -> Self {
         let browser = bed.client();
         let answer = sign_up(&browser, email).await;
         let device = VirtualDevice::new();
@@ -61,18 +61,18 @@ impl Bound {
     }
 
     /// Returns a new challenge.
-    async fn challenge(&self) -> String {
+    pub(crate) async fn challenge(&self) -> String {
         let answer = refresh(&self.browser, &self.id, None).await;
         assert_eq!((answer.status.as_u16(), &*answer.code()), (403, "device_proof_required"));
         challenge_of(&answer, &self.id).unwrap()
     }
 
-    async fn prove(&self, challenge: &str) -> TestResponse {
+    pub(crate) async fn prove(&self, challenge: &str) -> TestResponse {
         refresh(&self.browser, &self.id, Some(&self.device.proof(challenge))).await
     }
 
     /// Returns a client with the current cookies.
-    fn copy(&self, bed: &Bed) -> TestClient {
+    pub(crate) fn copy(&self, bed: &Bed) -> TestClient {
         let copy = bed.client();
         for (name, value) in self.browser.cookies() {
             copy.set_cookie(&name, &value);
@@ -80,7 +80,7 @@ impl Bound {
         copy
     }
 
-    async fn is_valid(&self) -> bool {
+    pub(crate) async fn is_valid(&self) -> bool {
         self.prove(&self.challenge().await).await.status == 200
     }
 }

@@ -19,7 +19,7 @@ use crate::{
 };
 
 const ADA: &str = "ada@example.com";
-const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
+pub(crate) const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
 const PAGE: &str = "https://app.example.com/device?tenant=a";
 
 /// Sends a form as a program.
@@ -43,7 +43,7 @@ fn refused(code: &str) -> (u16, String) {
 
 /// A request of a program.
 pub(crate) struct Asked {
-    device_code: String,
+    pub(crate) device_code: String,
     user_code: String,
 }
 

@@ -6,6 +6,7 @@ use authlayer::{
     testing::{DeviceFault, TestClient, TestResponse, VirtualDevice},
 };
 use http::Method;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::{
@@ -22,7 +23,7 @@ async fn post(client: &TestClient, path: &str, proof: &str, body: &Value) -> Tes
 }
 
 /// Requests a path with a token and a proof.
-async fn get(bed: &Bed, path: &str, token: &str, proof: &str) -> TestResponse {
+pub(crate) async fn get(bed: &Bed, path: &str, token: &str, proof: &str) -> TestResponse {
     let line = format!("DPoP {token}");
     let headers = [("authorization", line.as_str()), ("dpop", proof)];
     bed.client().send(Method::GET, path, &headers, b"").await
@@ -34,15 +35,19 @@ fn now(bed: &Bed) -> i64 {
 
 /// The claims of a proof for a path.
 fn claims(bed: &Bed, method: &str, path: &str) -> Value {
+    claims_at(bed.bed.clock.now(), method, path)
+}
+
+pub(crate) fn claims_at(now: Timestamp, method: &str, path: &str) -> Value {
     json!({
         "jti": crate::support::unique(),
         "htm": method,
         "htu": format!("http://localhost:3000{path}"),
-        "iat": now(bed),
+        "iat": now.as_second(),
     })
 }
 
-fn proof(device: &VirtualDevice, claims: &Value) -> String {
+pub(crate) fn proof(device: &VirtualDevice, claims: &Value) -> String {
     device.sign(json!({ "typ": "dpop+jwt", "alg": "ES256", "jwk": device.jwk() }), claims)
 }
 
@@ -51,7 +56,7 @@ pub(crate) fn proof_of(bed: &Bed, device: &VirtualDevice, path: &str) -> String 
 }
 
 /// A proof with the hash of an access token.
-fn with_token(bed: &Bed, device: &VirtualDevice, path: &str, token: &str) -> String {
+pub(crate) fn with_token(bed: &Bed, device: &VirtualDevice, path: &str, token: &str) -> String {
     let mut claims = claims(bed, "GET", path);
     claims["ath"] = json!(hash(token));
     proof(device, &claims)

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use crate::providers::{ORIGIN, World, me, with_providers};
 
-async fn nonce(world: &World) -> String {
+pub(crate) async fn nonce(world: &World) -> String {
     let answer = world.client().post("/auth/oauth/fake/nonce", json!({})).await;
     assert_eq!(answer.status, 200, "{}", answer.json());
     assert_eq!(answer.json()["expires_in"], 600);

@@ -7,7 +7,7 @@ import { join } from "node:path";
 
 import { chromium } from "playwright-core";
 
-const FLAGS = [
+export const FLAGS = [
   "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
   "--disable-background-networking", "--disable-component-update", "--disable-sync",
 ];

@@ -28,7 +28,8 @@ impl Algorithm {
         match name {
             "ES256" => Some(Self::Es256),
             "RS256" => Some(Self::Rs256),
-            "EdDSA" => Some(Self::EdDsa),
+            // The second name is that of RFC 9864.
+            "EdDSA" | "Ed25519" => Some(Self::EdDsa),
             _ => None,
         }
     }

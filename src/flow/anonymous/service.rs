@@ -45,7 +45,7 @@ impl AnonymousUserService {
         members: Option<&RequestMembers>,
     ) -> Result<Outcome, AuthError> {
         let core = &self.core;
-        let delivery = options.delivery(core)?;
+        let delivery = options.delivery(core).await?;
         if core.passwords().is_ok_and(|passwords| !passwords.allows_sign_up()) {
             return Err(ErrorKind::SignUpDisabled.into());
         }

@@ -17,8 +17,15 @@
 //! A proof is valid for the configured origin and the path of the request, for 60 seconds before and
 //! after its `iat`, and once: at a sign-in and a refresh for all processes, at other requests for each
 //! process. `Host` and forwarded headers are not read, and there are no nonces.
+//!
+//! Handlers of the application that sign in bind sessions in the same way: [`Auth::layer`] around the
+//! route provides the proof of the request.
+//!
+//! [`Auth::layer`]: crate::Auth::layer
 
 mod service;
+#[cfg(all(test, feature = "password", feature = "sqlite", feature = "testing"))]
+mod tests;
 
 use super::Flow;
 use crate::{

@@ -151,7 +151,7 @@ impl EmailSignInService {
         if !user.is_active() || user.email.as_ref() != Some(&email) {
             return Err(ErrorKind::ChallengeExpired.into());
         }
-        let delivery = client.options().delivery(core)?;
+        let delivery = client.options().delivery(core).await?;
         let proof = FactorProof::new(factor, whole_millis(core.clock.now()));
         let attempt = SignInAttempt {
             mailbox: Some(email),
@@ -199,7 +199,7 @@ impl EmailSignInService {
             anonymous_session,
             kept,
         };
-        let delivery = client.options().delivery(core)?;
+        let delivery = client.options().delivery(core).await?;
         let proof = FactorProof::new(factor, now);
         let beginning = NewSession::new(vec![proof], delivery, info.clone());
         match core.take_in(account, beginning).await?.created() {

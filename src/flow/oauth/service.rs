@@ -28,7 +28,7 @@ use crate::{
     services::Core,
     services::identity::Known,
     services::{Outcome, SignInAttempt, Verified},
-    session::offered_key,
+    session::unused_key,
     store::{Challenge, ChallengeKind, Credential, SessionTag},
 };
 
@@ -297,7 +297,7 @@ impl OAuthService {
         let core = &self.core;
         let refused = || AuthError::from(ErrorKind::InvalidCode);
         let transport = Transport::Bearer;
-        let jkt = offered_key(transport)?;
+        let jkt = unused_key(transport).await?;
         let handle = OneTimeToken::parse(TokenPurpose::Exchange, code).ok_or_else(refused)?;
         let (id, now) = (handle.digest(), core.clock.now());
         let taken = core.challenges.take_challenge(&id, None, now).await?;

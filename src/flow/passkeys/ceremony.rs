@@ -19,6 +19,7 @@ use crate::{
     error::{AuthError, ErrorKind},
     event::EventKind,
     model::{ClientInfo, UserId},
+    services::require_same_key,
     store::{Challenge, ChallengeKind, Credential, CredentialKind, CredentialUpdate},
 };
 
@@ -92,9 +93,14 @@ impl PasskeyService {
         let handle = OneTimeToken::parse(TokenPurpose::Challenge, challenge).ok_or_else(refused)?;
         let (id, now) = (handle.digest(), self.core.clock.now());
         let found = self.core.challenges.find_challenge(&id, now).await?;
-        let id = match found.map(|own| own.kind) {
-            Some(own) if own == kind => id,
-            Some(ChallengeKind::SignIn) if kind == ChallengeKind::PasskeyProof => prompt_of(&id),
+        let id = match found {
+            Some(own) if own.kind == kind => id,
+            Some(own)
+                if own.kind == ChallengeKind::SignIn && kind == ChallengeKind::PasskeyProof =>
+            {
+                require_same_key(&own).await?;
+                prompt_of(&id)
+            }
             // A challenge of another kind is not consumed.
             _ => return Err(refused()),
         };

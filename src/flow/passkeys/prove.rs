@@ -18,8 +18,8 @@ use crate::{
     error::{AuthError, ErrorKind},
     event::EventKind,
     model::{ClientInfo, Factor, FactorProof, Session, User},
-    services::{DpopProofs, Outcome, ReliesOn, StepUp, methods_of, require_same_key},
-    session::offered_key,
+    services::{Outcome, ReliesOn, StepUp, methods_of},
+    session::require_usable,
     store::{Challenge, ChallengeKind, Credential, CredentialUpdate},
 };
 
@@ -134,7 +134,7 @@ impl PasskeyService {
         client: ClientInfo,
     ) -> Result<(Outcome, Option<String>), AuthError> {
         if let Some((_, session)) = signed_in {
-            offered_key(session.transport)?;
+            require_usable(session).await?;
         }
         let (taken, own): (Challenge, ProofState) =
             self.take(challenge, ChallengeKind::PasskeyProof, &client).await?;
@@ -189,11 +189,6 @@ impl PasskeyService {
         let refused = || self.refuse("pending", &client);
         let id = pending.as_deref().and_then(Digest::from_base64).ok_or_else(refused)?;
         let now = self.core.clock.now();
-        if self.core.offered::<DpopProofs>().is_some()
-            && let Some(pending) = self.core.challenges.find_challenge(&id, now).await?
-        {
-            require_same_key(&pending)?;
-        }
         let pending = self.core.challenges.take_challenge(&id, None, now).await?;
         let pending = pending.filter(|own| {
             own.user_id.as_ref() == Some(&found.user_id)

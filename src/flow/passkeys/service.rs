@@ -168,7 +168,7 @@ impl PasskeyService {
         options: &SignInOptions,
         client: ClientInfo,
     ) -> Result<Outcome, AuthError> {
-        let delivery = options.delivery(&self.core)?;
+        let delivery = options.delivery(&self.core).await?;
         let (_, own): (_, SignInState) =
             self.take(challenge, ChallengeKind::PasskeySignIn, &client).await?;
         let (asserted, found, kept) = self.found(credential, &client).await?;

@@ -137,7 +137,7 @@ impl PasskeyService {
         members: &RequestMembers,
     ) -> Result<Outcome, AuthError> {
         let core = &self.core;
-        let delivery = options.delivery(core)?;
+        let delivery = options.delivery(core).await?;
         let unusable = |error: AuthError| match error.kind() {
             ErrorKind::InvalidPasskey => ErrorKind::UnusablePasskey.into(),
             _ => error,

@@ -42,7 +42,7 @@ impl PasswordService {
     ) -> Result<SignInOutcome, AuthError> {
         let core = self.core();
         client.begin(core, Purpose::SignUp).await?;
-        let delivery = client.options().delivery(core)?;
+        let delivery = client.options().delivery(core).await?;
         let anonymous = client.context().anonymous().await?;
         let current = anonymous.as_ref().map(|auth| (auth.user(), auth.session()));
         let info = client.info().clone();
@@ -84,7 +84,7 @@ impl PasswordService {
     ) -> Result<SignInOutcome, AuthError> {
         let core = self.core();
         client.begin(core, Purpose::SignIn).await?;
-        let delivery = client.options().delivery(core)?;
+        let delivery = client.options().delivery(core).await?;
         let device = client.device_token();
         let info = client.info().clone();
         let outcome = self.sign_in_on(login, password, device, delivery, info).await?;

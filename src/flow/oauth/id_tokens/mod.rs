@@ -148,7 +148,7 @@ impl OAuthService {
         client: ClientInfo,
     ) -> Result<Outcome, AuthError> {
         let core = &self.core;
-        let delivery = sign_in.options.delivery(core)?;
+        let delivery = sign_in.options.delivery(core).await?;
         self.take_nonce(sign_in.nonce).await?;
         let mut profile = self.provider.verify_id_token(sign_in.id_token, sign_in.nonce).await?;
         core.providers.check_issuer(&self.provider, &profile)?;
