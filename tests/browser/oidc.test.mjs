@@ -8,6 +8,7 @@ import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 
 import { freePort, launch, start, stop, testbed } from "./support.mjs";
+import { Visitor } from "./visitor.mjs";
 
 const PROVIDER = fileURLToPath(new URL("../../examples/oidc/", import.meta.url));
 
@@ -59,46 +60,6 @@ test("sign-in by the provider, sign-out at the provider, and back-channel logout
     await once(server, "exit");
   }
 });
-
-/** An HTTP client with cookies by host and port, which does not follow redirects. */
-class Visitor {
-  jars = new Map();
-
-  async send(url, options = {}) {
-    const jar = this.jars.get(new URL(url).origin) ?? new Map();
-    this.jars.set(new URL(url).origin, jar);
-    const cookie = [...jar].map(([name, value]) => `${name}=${value}`).join("; ");
-    const headers = { ...options.headers, ...(cookie && { cookie }) };
-    const answer = await fetch(url, { ...options, headers, redirect: "manual" });
-    for (const line of answer.headers.getSetCookie()) {
-      const [pair, ...attributes] = line.split("; ");
-      const at = pair.indexOf("=");
-      const gone = attributes.some((text) => /^(max-age=0|expires=thu, 01 jan 1970)/i.test(text));
-      if (gone) jar.delete(pair.slice(0, at));
-      else jar.set(pair.slice(0, at), pair.slice(at + 1));
-    }
-    return answer;
-  }
-
-  async follow(url, options) {
-    let answer = await this.send(url, options);
-    for (let hops = 0; answer.status >= 300 && answer.status < 400 && hops < 10; hops++) {
-      url = new URL(answer.headers.get("location"), url).href;
-      answer = await this.send(url);
-    }
-    return { answer, url, text: await answer.text() };
-  }
-
-  async submit(page, fields) {
-    const action = /action="([^"]+)"/.exec(page.text)[1];
-    const prompt = /name="prompt" value="([^"]+)"/.exec(page.text)[1];
-    return this.follow(new URL(action, page.url).href, {
-      method: "POST",
-      headers: { "content-type": "application/x-www-form-urlencoded" },
-      body: new URLSearchParams({ prompt, ...fields }).toString(),
-    });
-  }
-}
 
 /** The code of an authenticator app (RFC 6238) for a secret in base32. */
 function totp(base32, second) {
