@@ -398,7 +398,13 @@ async fn run(on: On) {
         for source in &world.sources {
             for (address, account) in &cases {
                 // An ID token of an application is not a link.
-                if *account == Account::Linking && matches!(source.way, Way::IdToken(_)) {
+                let is_impossible =
+                    *account == Account::Linking && matches!(source.way, Way::IdToken(_));
+                // The address is not read, whatever is stated about it.
+                let is_same = source.used == Use::Never
+                    && *address != Address::Verified
+                    && *account != Account::None;
+                if is_impossible || is_same {
                     continue;
                 }
                 number += 1;

@@ -10,6 +10,9 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { createInterface } from "node:readline";
 
+import * as oauth from "oauth4webapi";
+
+import { CLI, OPTIONS, PROGRAMS, signInProgram } from "./programs.mjs";
 import { advance, freePort, stop, testbed } from "./support.mjs";
 import { Visitor } from "./visitor.mjs";
 
@@ -74,6 +77,8 @@ before(async () => {
     trusted_proxies: ["127.0.0.1"],
     forward_auth: { rules: { staff: { role: "staff" } } },
     email_sign_in: false,
+    dpop: true,
+    device_grant: PROGRAMS,
   });
   app.address = `127.0.0.1:${new URL(app.origin).port}`;
   upstream = await service();
@@ -205,6 +210,39 @@ test("a WebSocket of another site is rejected", async () => {
     return answer.statusCode;
   };
   assert.deepEqual([await upgrade(at("")), await upgrade("https://evil.example")], [200, 403]);
+});
+
+test("a proof of a program is judged by the method and path of its request", async () => {
+  const visitor = await staff("hal@example.com");
+  const DPoP = oauth.DPoP(CLI, await oauth.generateKeyPair("ES256"));
+  const { access_token } = await signInProgram(visitor, at(""), { DPoP });
+  const call = (method, url, options) => {
+    const request = [access_token, method, new URL(url), undefined, undefined];
+    return oauth.protectedResourceRequest(...request, { ...OPTIONS, ...options });
+  };
+  for (const method of ["GET", "PUT"]) {
+    const answer = await call(method, at("/reports/june?page=2"), { DPoP });
+    assert.equal(subject(await received(answer)).id, visitor.id, method);
+  }
+  const proofOf = async (method, path) => {
+    let proof;
+    const customFetch = (_, { headers }) => {
+      proof = new Headers(headers).get("dpop");
+      return new Response();
+    };
+    await call(method, at(path), { DPoP, [oauth.customFetch]: customFetch });
+    return proof;
+  };
+  const send = async (method, path) => {
+    const headers = { authorization: `DPoP ${access_token}`, dpop: await proofOf(method, path) };
+    return fetch(at("/reports/june", api), { headers });
+  };
+  assert.equal((await send("GET", "/reports/june")).status, 200);
+  for (const [method, path] of [["POST", "/reports/june"], ["GET", "/reports/july"]]) {
+    const answer = await send(method, path);
+    assert.equal(answer.status, 401, `${method} ${path}`);
+    assert.match(answer.headers.get("www-authenticate"), /^DPoP/);
+  }
 });
 
 test("the application renews the session, and its cookies reach the browser", async () => {

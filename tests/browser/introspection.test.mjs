@@ -8,21 +8,17 @@ import { test } from "node:test";
 
 import * as oauth from "oauth4webapi";
 
+import { approve, CLI, discover, OPTIONS, PROGRAMS, signInProgram } from "./programs.mjs";
 import { python } from "./python.mjs";
 import { advance, stop, testbed } from "./support.mjs";
 import { Visitor } from "./visitor.mjs";
 
 const PASSWORD = "zq8 xw2v plum";
 const SECRET = "s:e%c+r é&t";
-const CLI = { client_id: "cli" };
 const GATEWAY = { client_id: "gate way" };
-const OPTIONS = { [oauth.allowInsecureRequests]: true };
 const CONFIG = {
   dpop: true,
-  device_grant: {
-    clients: [{ id: "cli", name: "Notes" }],
-    verification_uri: "http://localhost:3000/device",
-  },
+  device_grant: PROGRAMS,
   introspection: [
     { id: GATEWAY.client_id, secret: SECRET },
     // Authlib does not encode the credentials as RFC 6749 requires (section 2.3.1).
@@ -30,28 +26,12 @@ const CONFIG = {
   ],
 };
 
-async function discover(origin) {
-  const issuer = new URL(origin);
-  const found = await oauth.discoveryRequest(issuer, { ...OPTIONS, algorithm: "oauth2" });
-  return oauth.processDiscoveryResponse(issuer, found);
-}
-
 async function signedUp(origin, email) {
   const visitor = new Visitor();
   const made = await visitor.post(`${origin}/auth/sign-up`, { email, password: PASSWORD });
   assert.equal(made.status, 201);
   visitor.id = (await made.json()).user.id;
   return visitor;
-}
-
-/** Approves a request of a program. */
-async function approve(visitor, origin, user_code) {
-  const asked = await visitor.post(`${origin}/auth/device-authorization/request`, { user_code });
-  assert.equal(asked.status, 200);
-  assert.equal((await asked.json()).client_name, "Notes");
-  const body = { user_code, approve: true };
-  const decided = await visitor.post(`${origin}/auth/device-authorization/decide`, body);
-  assert.equal(decided.status, 204);
 }
 
 test("oauth4webapi introspects the tokens of a program", async () => {
@@ -64,17 +44,7 @@ test("oauth4webapi introspects the tokens of a program", async () => {
       return oauth.processIntrospectionResponse(server, GATEWAY, answer);
     };
     const visitor = await signedUp(origin, "ada@example.com");
-    const sign = async (extra) => {
-      const asked = await oauth.deviceAuthorizationRequest(server, CLI, oauth.None(), {}, OPTIONS);
-      const device = await oauth.processDeviceAuthorizationResponse(server, CLI, asked);
-      await approve(visitor, origin, device.user_code);
-      const code = device.device_code;
-      const options = { ...OPTIONS, ...extra };
-      const answer = await oauth.deviceCodeGrantRequest(server, CLI, oauth.None(), code, options);
-      return oauth.processDeviceCodeResponse(server, CLI, answer);
-    };
-
-    const tokens = await sign({});
+    const tokens = await signInProgram(visitor, origin);
     const active = await introspect(tokens.access_token);
     assert.equal(active.active, true);
     assert.equal(active.sub, visitor.id);
@@ -89,7 +59,7 @@ test("oauth4webapi introspects the tokens of a program", async () => {
     );
 
     const DPoP = oauth.DPoP(CLI, await oauth.generateKeyPair("ES256"));
-    const bound = await sign({ DPoP });
+    const bound = await signInProgram(visitor, origin, { DPoP });
     assert.equal(bound.token_type, "dpop");
     const described = await introspect(bound.access_token);
     assert.equal(described.token_type, "DPoP");
