@@ -120,6 +120,9 @@ with_providers! {
         let place = posted(world, &form).await;
         let elsewhere = client.get(&place.replace("/fake/", "/other/")).await;
         assert_eq!(elsewhere.code(), "invalid_state");
+        let client = world.client();
+        let form = authorized(world, &client).await;
+        let place = posted(world, &form).await;
         assert_eq!(client.get(&format!("{place}x")).await.code(), "invalid_state", "altered");
         assert_eq!((world.idp.requests("token"), world.other.requests("token")), (0, 0));
         assert_eq!(client.get(&place).await.header("location"), "/done", "it was not consumed");
