@@ -1,18 +1,43 @@
-// Two independent OpenID providers, through their own pages: django-oauth-toolkit and Authlib.
+// Three independent OpenID providers, through their pages: django-oauth-toolkit, Authlib and better-auth.
 
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { createInterface } from "node:readline";
 import { test } from "node:test";
+import { fileURLToPath } from "node:url";
 
 import { python } from "./python.mjs";
 import { freePort, stop, testbed } from "./support.mjs";
 import { Visitor } from "./visitor.mjs";
 
 const PASSWORD = "zq8 xw2v plum";
-const CLIENT = { id: "corp", client_id: "corp", client_secret: "not-a-secret", keep_id_token: true };
+
+/** Starts a provider whose client is in its source. */
+const inPython = async (program, environment) => {
+  const client = { client_id: "corp", client_secret: "not-a-secret" };
+  return { program: await python(program, environment), client };
+};
+
+/** Starts a provider whose client is in its first line. */
+const inNode = async (program, environment) => {
+  const running = spawn("node", [program], {
+    cwd: fileURLToPath(new URL("providers/", import.meta.url)),
+    env: { ...process.env, ...environment },
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const lines = createInterface(running.stdout);
+  const first = once(lines, "line").then(([line]) => JSON.parse(line));
+  const ended = once(running, "exit").then(([status]) => {
+    throw new Error(`${program} ended with ${status}`);
+  });
+  return { program: running, client: await Promise.race([first, ended]) };
+};
 
 const PROVIDERS = [
   {
     name: "django-oauth-toolkit",
+    start: inPython,
     program: "django_provider.py",
     path: "/o",
     options: {},
@@ -22,6 +47,7 @@ const PROVIDERS = [
   },
   {
     name: "Authlib",
+    start: inPython,
     program: "authlib_provider.py",
     path: "",
     options: { algorithms: ["ES256"], secret_in_body: true },
@@ -29,18 +55,30 @@ const PROVIDERS = [
     unverified: ["unverified-carol", "silent-carol"],
     confirmsLogout: false,
   },
+  {
+    name: "better-auth",
+    start: inNode,
+    program: "better_auth_provider.mjs",
+    path: "/api/auth",
+    options: { algorithms: ["EdDSA"] },
+    of: "better-auth",
+    unverified: ["unverified-carol"],
+    confirmsLogout: false,
+  },
 ];
 
 /** The testbed and a provider, which know each other. */
-async function world(provider, config = {}) {
-  const port = await freePort();
-  const url = `http://localhost:${port}`;
-  const issuer = url + provider.path;
-  const oidc = [{ ...CLIENT, issuer, max_age_s: 3600, ...provider.options }];
-  const { origin, server } = await testbed({ oidc, ...config });
-  const running = await python(provider.program, { PROVIDER_PORT: String(port), APP: origin });
+async function world(provider) {
+  const [port, providerPort] = [await freePort(), await freePort()];
+  const origin = `http://localhost:${port}`;
+  const url = `http://localhost:${providerPort}`;
+  const environment = { PROVIDER_PORT: String(providerPort), APP: origin };
+  const running = await provider.start(provider.program, environment);
+  const corp = { id: "corp", issuer: url + provider.path, keep_id_token: true, max_age_s: 3600 };
+  const oidc = [{ ...corp, ...running.client, ...provider.options }];
+  const { server } = await testbed({ listen: `127.0.0.1:${port}`, origin, oidc });
   const end = async () => {
-    await stop(running);
+    await stop(running.program);
     await stop(server);
   };
   const isCallback = (url) => url.startsWith(`${origin}/auth/oauth/corp/callback`);
