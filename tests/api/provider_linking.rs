@@ -23,7 +23,7 @@ use crate::{
     support::{Database, On, PASSWORD, id_of, sign_in, sign_up},
 };
 
-/// What a provider states about the email address of its user.
+/// The statement of a provider about the email address of its user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Address {
     Verified,
@@ -85,7 +85,7 @@ fn expected(used: Use, address: Address, account: Account, auto_link: bool) -> E
     }
 }
 
-/// The way by which the response of a provider reaches the application.
+/// The path by which the response of a provider reaches the application.
 enum Way {
     Query(FakeIdp),
     FormPost(FakeIdp),
