@@ -6,7 +6,7 @@ import { generateKeyPairSync, randomBytes } from "node:crypto";
 import Provider from "oidc-provider";
 
 const port = Number(process.env.PROVIDER_PORT ?? 4000);
-const issuer = `http://localhost:${port}`;
+const issuer = process.env.ISSUER ?? `http://localhost:${port}`;
 const app = process.env.APP ?? "http://localhost:3000";
 
 const jwk = (type, options, alg) => ({
@@ -32,6 +32,13 @@ const provider = new Provider(issuer, {
       id_token_signed_response_alg: "ES256",
       token_endpoint_auth_method: "client_secret_post",
     }),
+    // An application on a phone, which gets ID tokens itself.
+    {
+      client_id: "phone",
+      application_type: "native",
+      token_endpoint_auth_method: "none",
+      redirect_uris: ["com.example.app:/signed-in"],
+    },
   ],
   jwks: {
     keys: [

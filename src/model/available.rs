@@ -20,6 +20,8 @@ pub struct AvailableFactors {
     least: Option<Strength>,
     /// The strength that an account recovery waives.
     waived: Option<Strength>,
+    /// A factor whose proofs on the session do not count.
+    barred: Option<Factor>,
 }
 
 impl AvailableFactors {
@@ -42,6 +44,12 @@ impl AvailableFactors {
     /// account recovery is open.
     pub(crate) fn waiving(self, waived: Option<Strength>) -> Self {
         Self { waived, ..self }
+    }
+
+    /// Ignores what was verified with this factor, because its provider reported that another person
+    /// has the account.
+    pub(crate) fn barring(self, barred: Option<Factor>) -> Self {
+        Self { barred, ..self }
     }
 
     /// Returns `true` if the user can verify this factor.
@@ -83,8 +91,11 @@ impl AvailableFactors {
     /// replaces a lost factor, and is not a second factor beside the others.
     pub fn is_fresh(&self, proofs: &[FactorProof], age: Duration, now: Timestamp) -> bool {
         let wanted = self.required();
-        let counts =
-            |proof: &FactorProof| proof.is_authentication() && self.strength_of(proof) >= wanted;
+        let counts = |proof: &FactorProof| {
+            proof.is_authentication()
+                && self.barred != Some(proof.method)
+                && self.strength_of(proof) >= wanted
+        };
         let recovery = proofs.iter().rposition(|proof| proof.method == Factor::RecoveryCode);
         let after = proofs.iter().skip(recovery.map_or(0, |at| at + 1));
         after.into_iter().any(|proof| counts(proof) && proof.is_within(age, now))
@@ -167,6 +178,19 @@ mod tests {
             let set: AvailableFactors = available.iter().copied().collect();
             assert_eq!(set.is_fresh(&proofs, AGE, now), fresh, "{available:?} {proofs:?}");
         }
+    }
+
+    #[test]
+    fn proofs_of_a_barred_factor_do_not_count() {
+        let now = at(1000);
+        let by_provider = FactorProof::new(Factor::Provider, at(900));
+        let by_code = FactorProof::new(Factor::EmailCode, at(900));
+        let barred = |all: &[Factor]| {
+            all.iter().copied().collect::<AvailableFactors>().barring(Some(Factor::Provider))
+        };
+        assert!(!barred(&[Factor::EmailCode]).is_fresh(&[by_provider], AGE, now));
+        assert!(barred(&[Factor::EmailCode]).is_fresh(&[by_provider, by_code], AGE, now));
+        assert!(!barred(&[]).is_fresh(&[by_provider.on(Basis::Untimed)], AGE, now));
     }
 
     #[test]

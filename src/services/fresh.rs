@@ -71,13 +71,38 @@ impl Core {
         .into_iter()
         .flatten()
         .collect();
+        let barred = match self.has_only_barred_identities(session, &credentials).await? {
+            true => Some(Factor::Provider),
+            false => None,
+        };
         let account = Account::new(user.clone(), credentials);
         let for_step_up = FactorUse::StepUp { session };
         let offered =
             self.factors().iter().filter(|factor| factor.is_offered(&account, for_step_up));
         let all = offered.fold(own, |all, factor| all.with(factor.factor(), factor.strength()));
         let missing = self.unverifiable(&account).into_iter().map(|own| own.strength).max();
-        Ok(all.at_least(missing))
+        Ok(all.at_least(missing).barring(barred))
+    }
+
+    /// Returns whether the identities that may have verified a factor of the session are all barred. A
+    /// session that began with another factor remains, but a step-up by such an identity no longer
+    /// counts.
+    async fn has_only_barred_identities(
+        &self,
+        session: &Session,
+        credentials: &[Credential],
+    ) -> Result<bool, AuthError> {
+        if !session.factors.iter().any(|proof| proof.method == Factor::Provider) {
+            return Ok(false);
+        }
+        let mut has_any = false;
+        for own in credentials.iter().filter(|own| own.kind == CredentialKind::Identity) {
+            has_any = true;
+            if !self.is_barred(own).await? {
+                return Ok(false);
+            }
+        }
+        Ok(has_any)
     }
 
     /// Returns whether a user has an identity whose provider states the time of every sign-in, and

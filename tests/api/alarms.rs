@@ -567,6 +567,32 @@ with_providers! {
         assert_eq!(jane.get("/fresh").await.code(), "step_up_required");
     }
 
+    /// The session of another factor remains, and its step-up by the identity no longer counts.
+    async fn step_up_by_a_barred_identity_no_longer_counts(
+        world: &World, { "fake.events": true, "fake.max_age_s": 300 }
+    ) {
+        by_provider(world).await;
+        let jane = world.client();
+        let begun = jane.post("/auth/email-sign-in", json!({ "email": JANE })).await;
+        assert_eq!(begun.status, 202, "{}", begun.json());
+        let code = last_code(&world.bed, JANE).await;
+        let body = json!({ "challenge": begun.json()["challenge"], "code": code });
+        assert_eq!(jane.post("/auth/verify", body).await.status, 200);
+        world.bed.advance(600).await;
+        let stepped_up = jane.post("/auth/oauth/fake/step-up", json!({})).await.json();
+        let url = stepped_up["authorization_url"].as_str().unwrap_or_else(|| panic!("{stepped_up}"));
+        assert_eq!(jane.get(&path_of(&world.idp.authorize(url))).await.status, 303);
+        assert_eq!(jane.get("/fresh").await.status, 200);
+        report(world, &hijacked(), &json!({})).await;
+        assert_ne!(me(&jane).await, Value::Null, "the identity did not begin the session");
+        let refused = jane.get("/fresh").await.json();
+        assert_eq!((&refused["code"], &refused["methods"]), (&json!("step_up_required"), &json!(["email_code"])));
+        let link = jane.post("/auth/oauth/other/link", json!({})).await;
+        assert_eq!(link.code(), "step_up_required");
+        by_mail(&world.bed, &jane, JANE).await;
+        assert_eq!(jane.get("/fresh").await.status, 200);
+    }
+
     async fn barred_identity_is_no_method(
         world: &World, { "fake.events": true, "fake.max_age_s": 300 }
     ) {

@@ -14,6 +14,7 @@ use p256::{
     pkcs8::{EncodePrivateKey, LineEnding},
 };
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 
 use crate::providers::{ORIGIN, World, me, path_of, with_providers};
 
@@ -108,6 +109,53 @@ with_providers! {
         assert_eq!(early.code(), "invalid_state", "before the post");
         assert_eq!(world.idp.requests("token"), 0);
         assert_eq!(me(&client).await, Value::Null);
+    }
+
+    /// D2, OA-08: the state after the post is that of a query.
+    async fn posted_response_is_bound_to_its_provider_and_time(
+        world: &World, { "fake.form_post": true }
+    ) {
+        let client = world.client();
+        let form = authorized(world, &client).await;
+        let place = posted(world, &form).await;
+        let elsewhere = client.get(&place.replace("/fake/", "/other/")).await;
+        assert_eq!(elsewhere.code(), "invalid_state");
+        let client = world.client();
+        let form = authorized(world, &client).await;
+        let place = posted(world, &form).await;
+        assert_eq!(client.get(&format!("{place}x")).await.code(), "invalid_state", "altered");
+        assert_eq!((world.idp.requests("token"), world.other.requests("token")), (0, 0));
+        assert_eq!(client.get(&place).await.header("location"), "/done", "it was not consumed");
+        for post_first in [true, false] {
+            let client = world.client();
+            let form = authorized(world, &client).await;
+            if post_first {
+                posted(world, &form).await;
+            }
+            world.bed.advance(600).await;
+            let place = posted(world, &form).await;
+            assert_eq!(client.get(&place).await.code(), "invalid_state", "{post_first}: expired");
+        }
+        assert_eq!(world.idp.requests("token"), 1);
+    }
+
+    /// D3
+    async fn concurrent_loads_after_a_post_sign_in_once(world: &World, { "fake.form_post": true }) {
+        let client = world.client();
+        let form = authorized(world, &client).await;
+        let place = posted(world, &form).await;
+        let mut loads = JoinSet::new();
+        for _ in 0..6 {
+            let (copy, place) = (world.client(), place.clone());
+            for (name, value) in client.cookies() {
+                copy.set_cookie(&name, &value);
+            }
+            loads.spawn(async move { copy.get(&place).await.status.as_u16() });
+        }
+        let mut statuses = loads.join_all().await;
+        statuses.sort_unstable();
+        assert_eq!(statuses, [303, 400, 400, 400, 400, 400]);
+        assert_eq!(world.idp.requests("token"), 1);
     }
 
     async fn errors_and_issuers_of_a_post_are_those_of_a_query(

@@ -31,7 +31,7 @@ use crate::{
 
 /// The next responses of a provider, and the requests that it received.
 #[derive(Clone, Default)]
-struct Server(Arc<Mutex<Inner>>);
+pub(crate) struct Server(Arc<Mutex<Inner>>);
 
 #[derive(Default)]
 struct Inner {
@@ -42,7 +42,7 @@ struct Inner {
 }
 
 impl Server {
-    async fn start(&self) -> TestApp {
+    pub(crate) async fn start(&self) -> TestApp {
         let token = async |State(server): State<Self>, headers: HeaderMap, body: String| {
             let mut inner = server.0.lock().unwrap();
             inner.token_requests.push((headers, body));
@@ -61,7 +61,7 @@ impl Server {
         self.0.lock().unwrap().tokens.push_back(response.into_response());
     }
 
-    fn user(&self, info: &Value) {
+    pub(crate) fn user(&self, info: &Value) {
         self.user_text(&info.to_string());
     }
 
@@ -128,7 +128,7 @@ fn parameters(url: &str) -> HashMap<String, String> {
     reqwest::Url::parse(url).unwrap().query_pairs().into_owned().collect()
 }
 
-fn callback(authorization_url: &str) -> String {
+pub(crate) fn callback(authorization_url: &str) -> String {
     let asked = parameters(authorization_url);
     format!("{}?code=c0de&state={}", path_of(&asked["redirect_uri"]), asked["state"])
 }
@@ -351,11 +351,12 @@ async fn sign_in_with(preset: &Preset, user_info: Value) -> (Value, Value, Serve
     (me(&client).await, identity, server)
 }
 
-/// The responses are the examples of the providers' documentation, without members that are not
-/// read.
-#[tokio::test]
-async fn presets_read_the_documented_responses() {
-    for (preset, info, expected) in [
+/// A preset, the user info of the provider's documentation without members that are not read, and
+/// the subject, the email address, the name and the picture that are taken over.
+pub(crate) type Recorded = (&'static Preset, Value, [&'static str; 4]);
+
+pub(crate) fn recorded() -> Vec<Recorded> {
+    vec![
         (
             &presets::DISCORD,
             json!({ "id": "80351110224678912", "username": "nelly", "discriminator": "1337",
@@ -428,7 +429,12 @@ async fn presets_read_the_documented_responses() {
                 "profile_image_url": "https://pbs.twimg.com/profile_images/1/x_normal.jpg" } }),
             ["2244994945", "", "X Dev", "https://pbs.twimg.com/profile_images/1/x_normal.jpg"],
         ),
-    ] {
+    ]
+}
+
+#[tokio::test]
+async fn presets_read_the_documented_responses() {
+    for (preset, info, expected) in recorded() {
         let (user, identity, _server) = sign_in_with(preset, info).await;
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let found =

@@ -233,6 +233,20 @@ with_providers! {
         assert_eq!((refused.status.as_u16(), refused.code()), (422, "transport_disabled".to_owned()));
     }
 
+    /// A provider that does not know `max_age` would return without a new authentication.
+    async fn step_up_requests_a_login_prompt_that_the_provider_offers(world: &World) {
+        world.idp.metadata("prompt_values_supported", json!(["none", "login"]));
+        let ada = world.bed.browser("ada@example.com").await;
+        for (path, has_prompt) in [("fake", true), ("other", false)] {
+            let begun = ada.post(&format!("/auth/oauth/{path}/step-up"), json!({})).await.json();
+            let url = begun["authorization_url"].as_str().unwrap_or_else(|| panic!("{begun}"));
+            assert!(url.contains("&max_age=0"), "{url}");
+            assert_eq!(url.contains("&prompt=login"), has_prompt, "{url}");
+        }
+        let start = world.client().get("/auth/oauth/fake/start").await;
+        assert!(!start.header("location").contains("prompt="), "a sign-in needs no prompt");
+    }
+
     async fn provider_of_two_identities_is_one_method(world: &World, { "fake.max_age_s": 300 }) {
         let jane = world.client();
         world.sign_in(&jane).await;

@@ -2,12 +2,15 @@
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { createHmac } from "node:crypto";
+import { createHash, createHmac } from "node:crypto";
 import { once } from "node:events";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 
+import * as oauth from "oauth4webapi";
+
 import { freePort, launch, start, stop, testbed } from "./support.mjs";
+import { Visitor } from "./visitor.mjs";
 
 const PROVIDER = fileURLToPath(new URL("../../examples/oidc/", import.meta.url));
 
@@ -59,46 +62,6 @@ test("sign-in by the provider, sign-out at the provider, and back-channel logout
     await once(server, "exit");
   }
 });
-
-/** An HTTP client with cookies by host and port, which does not follow redirects. */
-class Visitor {
-  jars = new Map();
-
-  async send(url, options = {}) {
-    const jar = this.jars.get(new URL(url).origin) ?? new Map();
-    this.jars.set(new URL(url).origin, jar);
-    const cookie = [...jar].map(([name, value]) => `${name}=${value}`).join("; ");
-    const headers = { ...options.headers, ...(cookie && { cookie }) };
-    const answer = await fetch(url, { ...options, headers, redirect: "manual" });
-    for (const line of answer.headers.getSetCookie()) {
-      const [pair, ...attributes] = line.split("; ");
-      const at = pair.indexOf("=");
-      const gone = attributes.some((text) => /^(max-age=0|expires=thu, 01 jan 1970)/i.test(text));
-      if (gone) jar.delete(pair.slice(0, at));
-      else jar.set(pair.slice(0, at), pair.slice(at + 1));
-    }
-    return answer;
-  }
-
-  async follow(url, options) {
-    let answer = await this.send(url, options);
-    for (let hops = 0; answer.status >= 300 && answer.status < 400 && hops < 10; hops++) {
-      url = new URL(answer.headers.get("location"), url).href;
-      answer = await this.send(url);
-    }
-    return { answer, url, text: await answer.text() };
-  }
-
-  async submit(page, fields) {
-    const action = /action="([^"]+)"/.exec(page.text)[1];
-    const prompt = /name="prompt" value="([^"]+)"/.exec(page.text)[1];
-    return this.follow(new URL(action, page.url).href, {
-      method: "POST",
-      headers: { "content-type": "application/x-www-form-urlencoded" },
-      body: new URLSearchParams({ prompt, ...fields }).toString(),
-    });
-  }
-}
 
 /** The code of an authenticator app (RFC 6238) for a secret in base32. */
 function totp(base32, second) {
@@ -193,4 +156,126 @@ test("by HTTP: RS256 with the secret in the header, ES256 with it in the body", 
   }
   await stop(bed.server);
   await stop(es.server);
+});
+
+/** The provider for the testbed at an origin. */
+async function provider(origin, port, environment = {}) {
+  const running = spawn("node", ["provider.mjs"], {
+    cwd: PROVIDER,
+    env: { ...process.env, APP: origin, PROVIDER_PORT: String(port), ...environment },
+    stdio: ["ignore", "pipe", "ignore"],
+  });
+  await once(running.stdout, "data");
+  return running;
+}
+
+test("by HTTP: an application on a phone signs in with an ID token", async () => {
+  const port = await freePort();
+  const issuer = `http://localhost:${port}`;
+  const client_secret = "not-a-secret-outside-this-example";
+  const corp = { id: "corp", issuer, client_id: "corp", client_secret };
+  const bed = await testbed({ oidc: [{ ...corp, id_token_audiences: ["phone"] }] });
+  const running = await provider(bed.origin, port);
+  const options = { [oauth.allowInsecureRequests]: true };
+  try {
+    const server = await oauth.processDiscoveryResponse(
+      new URL(issuer),
+      await oauth.discoveryRequest(new URL(issuer), options),
+    );
+    const phone = { client_id: "phone" };
+    const redirect = "com.example.app:/signed-in";
+    const visitor = new Visitor();
+    const post = (path, body) => visitor.post(`${bed.origin}/auth/oauth/corp/${path}`, body);
+    const newNonce = async () => (await (await post("nonce", {})).json()).nonce;
+
+    /** Signs in at the provider as the application on the phone does. */
+    const idToken = async (nonce) => {
+      const verifier = oauth.generateRandomCodeVerifier();
+      const url = new URL(server.authorization_endpoint);
+      url.search = new URLSearchParams({
+        client_id: phone.client_id,
+        redirect_uri: redirect,
+        response_type: "code",
+        scope: "openid email profile",
+        code_challenge: await oauth.calculatePKCECodeChallenge(verifier),
+        code_challenge_method: "S256",
+        nonce,
+      });
+      const isBack = (url) => url.startsWith(redirect);
+      let page = await visitor.follow(url.href, {}, isBack);
+      for (const fields of [{ login: "bob", password: "anything" }, {}]) {
+        if (!isBack(page.url)) page = await visitor.submit(page, fields, isBack);
+      }
+      const answer = oauth.validateAuthResponse(server, phone, new URL(page.url));
+      const tokens = await oauth.processAuthorizationCodeResponse(
+        server,
+        phone,
+        await oauth.authorizationCodeGrantRequest(
+          server, phone, oauth.None(), answer, redirect, verifier, options,
+        ),
+        { expectedNonce: nonce },
+      );
+      return tokens.id_token;
+    };
+
+    const nonce = await newNonce();
+    const id_token = await idToken(nonce);
+    const signedIn = await post("id-token", { id_token, nonce, display_name: "Bob B." });
+    assert.equal(signedIn.status, 200, await signedIn.clone().text());
+    const { user, session } = await signedIn.json();
+    assert.equal(session.factors[0].method, "provider");
+    // The ID token of this provider has the subject alone, so the user has no address.
+    assert.deepEqual([user.email, user.display_name], [null, "Bob B."]);
+    const me = await visitor.send(`${bed.origin}/me`);
+    assert.equal((await me.json()).id, user.id);
+
+    const code = async (answer) => [answer.status, (await answer.json()).code];
+    assert.deepEqual(await code(await post("id-token", { id_token, nonce })), [400, "invalid_state"]);
+    const next = await newNonce();
+    const other = await code(await post("id-token", { id_token, nonce: next }));
+    assert.deepEqual(other, [400, "invalid_id_token"], "the nonce of another sign-in");
+
+    const hashed = await newNonce();
+    const sha256 = createHash("sha256").update(hashed).digest("hex");
+    const again = await post("id-token", { id_token: await idToken(sha256), nonce: hashed });
+    assert.equal((await again.json()).user.id, user.id);
+  } finally {
+    running.kill();
+    await once(running, "exit");
+    await stop(bed.server);
+  }
+});
+
+test("a response that the provider posts from another site signs in", async () => {
+  const port = await freePort();
+  // Cookies belong to a host whatever its port is, and these are two sites.
+  const issuer = `http://127.0.0.1:${port}`;
+  const client_secret = "not-a-secret-outside-this-example";
+  const corp = { id: "corp", issuer, client_id: "corp", client_secret, form_post: true };
+  for (const same_site of ["lax", "strict"]) {
+    const bed = await testbed({ oidc: [corp], cookie: { same_site } });
+    const running = await provider(bed.origin, port, { ISSUER: issuer });
+    const context = await browser.newContext();
+    try {
+      const page = await context.newPage();
+      const posts = [];
+      page.on("request", (request) => {
+        if (request.method() === "POST" && request.url().startsWith(bed.origin)) posts.push(request);
+      });
+      await page.goto(`${bed.origin}/auth/oauth/corp/start?redirect_to=/me`);
+      await signInThere(page, "ada");
+      await page.waitForURL(`${bed.origin}/me`);
+      const me = JSON.parse(await page.locator("body").innerText());
+      assert.equal(me.email, "ada@example.com");
+      assert.equal(posts.length, 1);
+      const headers = await posts[0].allHeaders();
+      assert.equal(headers["sec-fetch-site"], "cross-site");
+      assert.equal(headers.cookie, undefined);
+    } finally {
+      await context.close();
+      running.kill();
+      await once(running, "exit");
+      await stop(bed.server);
+    }
+  }
 });

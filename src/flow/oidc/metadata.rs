@@ -37,6 +37,7 @@ pub(super) struct Metadata {
     pub(super) authorization_response_iss_parameter_supported: bool,
     auth_methods: Vec<String>,
     algorithms: Vec<String>,
+    prompts: Vec<String>,
 }
 
 impl Metadata {
@@ -56,6 +57,7 @@ impl Metadata {
             authorization_response_iss_parameter_supported: is_true(document, promise),
             auth_methods: all("token_endpoint_auth_methods_supported"),
             algorithms: all("id_token_signing_alg_values_supported"),
+            prompts: all("prompt_values_supported"),
         })
     }
 
@@ -72,6 +74,7 @@ impl Metadata {
             authorization_response_iss_parameter_supported: false,
             auth_methods: Vec::new(),
             algorithms: Vec::new(),
+            prompts: Vec::new(),
         }
     }
 
@@ -80,6 +83,12 @@ impl Metadata {
     pub(super) fn takes_secret_in_body_alone(&self) -> bool {
         let takes = |method: &str| self.auth_methods.iter().any(|own| own == method);
         takes("client_secret_post") && !takes("client_secret_basic")
+    }
+
+    /// Returns whether the provider states that `prompt=login` makes the user authenticate again
+    /// (Initiating User Registration via OpenID Connect 1.0 §3). Some providers reject the value.
+    pub(super) fn has_login_prompt(&self) -> bool {
+        self.prompts.iter().any(|own| own == "login")
     }
 
     /// Returns the configured algorithms that the provider does not offer. A provider that lists

@@ -194,7 +194,11 @@ impl Provider for OidcProvider {
         ];
         pairs.extend(age.as_deref().map(|age| ("max_age", age)));
         pairs.extend(self.options.form_post.then_some(("response_mode", "form_post")));
-        let params = request.params(&self.options.parameters);
+        let mut params = request.params(&self.options.parameters);
+        // Some providers do not know `max_age`.
+        if request.step_up.is_some() && known.metadata.has_login_prompt() {
+            params.entry("prompt".to_owned()).or_insert_with(|| "login".to_owned());
+        }
         pairs.extend(params.iter().map(|(name, value)| (&**name, &**value)));
         Ok(with_query(&known.metadata.authorization_endpoint, &form(&pairs)))
     }
