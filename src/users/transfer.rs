@@ -107,7 +107,7 @@ impl Batch {
 pub(super) struct NewRecord {
     pub(super) user: User,
     pub(super) credentials: Vec<Credential>,
-    /// What could not be taken over.
+    /// Descriptions of the parts that could not be taken over.
     pub(super) omissions: Vec<String>,
 }
 
