@@ -19,8 +19,9 @@ async fn main() {
 async fn run() -> Result<(), Box<dyn std::error::Error>> {
     let database = std::env::var("DATABASE").unwrap_or_else(|_| "app.db".to_owned());
     let auth =
-        builder(&database).await?.origin("http://localhost:3000").flow(Password::new()).build()?;
-    if std::env::args().nth(1).as_deref() == Some("export") {
+        builder(&database).await?.origin("http://localhost:3000").flow(password()).build()?;
+    let argument = std::env::args().nth(1);
+    if argument.as_deref() == Some("export") {
         let written = auth.users().export(tokio::io::stdout()).await?;
         eprintln!("{written} users");
         return Ok(());
