@@ -30,6 +30,9 @@ pub mod github {}
 #[doc = include_str!("../guide/mails.md")]
 pub mod mails {}
 
+#[doc = include_str!("../guide/migrate.md")]
+pub mod migrate {}
+
 #[doc = include_str!("../guide/openapi.md")]
 pub mod openapi {}
 

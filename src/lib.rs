@@ -61,6 +61,14 @@ pub mod factor {
     pub use crate::services::{Account, CodeFactor, FactorAttempt, FactorCheck, FactorUse, Prompt};
 }
 
+/// Import of users from other systems, see [`Users::import_from`](crate::users::Users::import_from).
+#[cfg(feature = "import")]
+pub mod import {
+    pub use crate::users::{ImportSource, UnknownImportSource};
+    #[doc(no_inline)]
+    pub use crate::users::{ImportSummary, TransferError};
+}
+
 pub use jiff;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub use sqlx;

@@ -24,8 +24,11 @@ mod elsewhere;
 mod erased;
 mod external;
 mod factor;
+#[cfg(feature = "import")]
+mod import;
 mod kept;
 mod line;
+mod lines;
 mod new_user;
 mod patch;
 mod ports;
@@ -40,6 +43,8 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use erased::{AnyClaimsSource, AnyUserDirectory, AnyUserStore};
 pub use factor::UserFactor;
+#[cfg(feature = "import")]
+pub use import::{ImportSource, UnknownImportSource};
 pub use new_user::NewUser;
 pub use patch::UserPatch;
 pub use ports::{

@@ -4,9 +4,13 @@ use std::{collections::HashMap, io};
 
 use jiff::Timestamp;
 use serde_json::Value;
-use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncBufRead, AsyncWrite, AsyncWriteExt};
 
-use super::{Users, line::Line};
+use super::{
+    Users,
+    line::Line,
+    lines::{LONGEST, next_line},
+};
 use crate::{
     clock::whole_millis,
     crypto::random,
@@ -17,9 +21,10 @@ use crate::{
 
 /// Users in one query or one transaction.
 const BATCH: u32 = 500;
-/// Maximum length of a line, in bytes.
-const LONGEST_LINE: u64 = 1 << 20;
-/// Maximum number of rejected lines in [`ImportSummary::refusals`]; all are counted.
+/// Bytes of records in one transaction, unless a single record is larger.
+const BATCH_BYTES: usize = 4 << 20;
+/// Maximum length of [`ImportSummary::refusals`] and of [`ImportSummary::omissions`]; all are
+/// counted.
 const MOST_TOLD: usize = 1000;
 
 /// The progress or the result of an import.
@@ -42,6 +47,15 @@ pub struct ImportSummary {
     pub refused: u64,
     /// The numbers of the rejected lines, counted from 1, with the reason; the first thousand.
     pub refusals: Vec<(u64, String)>,
+    /// The number of lines whose user was imported before. Only `Users::import_from` counts them;
+    /// [`Users::import`] rejects them.
+    pub skipped: u64,
+    /// The number of things that could not be taken over from imported users, such as a password
+    /// hash in an unknown format.
+    pub omitted: u64,
+    /// The numbers of the lines from which something was not taken over, with a description; the
+    /// first thousand.
+    pub omissions: Vec<(u64, String)>,
 }
 
 /// An export or import failed.
@@ -63,7 +77,39 @@ pub enum TransferError {
     Auth(#[from] AuthError),
 }
 
-type Newcomer = (User, Vec<Credential>);
+/// Users that are imported in one transaction.
+#[derive(Default)]
+pub(super) struct Batch {
+    users: Vec<(User, Vec<Credential>)>,
+    /// The number of each line, and what could not be taken over from it.
+    lines: Vec<(u64, Vec<String>)>,
+    bytes: usize,
+}
+
+impl Batch {
+    /// Adds the user of a line with this number and length.
+    pub(super) fn push(&mut self, number: u64, bytes: usize, new: NewRecord) {
+        self.users.push((new.user, new.credentials));
+        self.lines.push((number, new.omissions));
+        self.bytes += bytes;
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.users.len() >= BATCH as usize || self.bytes >= BATCH_BYTES
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.users.is_empty()
+    }
+}
+
+/// A user to import.
+pub(super) struct NewRecord {
+    pub(super) user: User,
+    pub(super) credentials: Vec<Credential>,
+    /// Descriptions of the parts that could not be taken over.
+    pub(super) omissions: Vec<String>,
+}
 
 impl Users {
     /// Writes every user with passwords, passkeys and identities as one line of JSON. Returns the
@@ -131,37 +177,54 @@ impl Users {
         mut progress: impl FnMut(&ImportSummary) + Send,
     ) -> Result<ImportSummary, TransferError> {
         let mut so_far = ImportSummary::default();
-        let (mut batch, mut numbers, mut line) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut batch, mut line) = (Batch::default(), Vec::new());
         loop {
             let more = next_line(&mut from, &mut line).await?;
             if more {
                 so_far.lines += 1;
                 match self.read_line(&line)? {
                     ParsedLine::Empty => {}
-                    ParsedLine::User(user) => {
-                        batch.push(*user);
-                        numbers.push(so_far.lines);
-                    }
+                    ParsedLine::User(new) => batch.push(so_far.lines, line.len(), *new),
                     ParsedLine::Invalid(problem) => so_far.refuse(so_far.lines, problem),
                 }
             }
-            if numbers.len() >= BATCH as usize || (!more && !batch.is_empty()) {
-                let made = self.accounts.import_users(&batch).await?;
-                for (number, made) in numbers.drain(..).zip(made) {
-                    match made {
-                        Some(_) => so_far.users += 1,
-                        None => {
-                            so_far.refuse(number, "the user exists, is not unique, or was rejected")
-                        }
-                    }
+            if batch.is_full() || (!more && !batch.is_empty()) {
+                let taken = "the user exists, is not unique, or was rejected";
+                for (number, _) in self.store_batch(&mut batch, &mut so_far).await? {
+                    so_far.refuse(number, taken);
                 }
-                batch.clear();
                 progress(&so_far);
             }
             if !more {
                 return Ok(so_far);
             }
         }
+    }
+
+    /// Creates the users of a batch, which is empty afterwards. Returns the numbers and users that
+    /// were not created.
+    pub(super) async fn store_batch(
+        &self,
+        batch: &mut Batch,
+        so_far: &mut ImportSummary,
+    ) -> Result<Vec<(u64, User)>, TransferError> {
+        let made = self.accounts.import_users(&batch.users).await?;
+        let mut others = Vec::new();
+        let users = batch.users.drain(..).map(|(user, _)| user);
+        for ((made, user), (number, omissions)) in
+            made.into_iter().zip(users).zip(batch.lines.drain(..))
+        {
+            if made.is_none() {
+                others.push((number, user));
+                continue;
+            }
+            so_far.users += 1;
+            for omission in omissions {
+                so_far.omit(number, omission);
+            }
+        }
+        batch.bytes = 0;
+        Ok(others)
     }
 
     /// Adds the hash of a password from another system to an existing user who has no password
@@ -187,13 +250,16 @@ impl Users {
     }
 
     /// Parses a line.
-    fn read_line(&self, line: &[u8]) -> Result<ParsedLine, AuthError> {
+    pub(super) fn read_line(&self, line: &[u8]) -> Result<ParsedLine, AuthError> {
         if line.iter().all(u8::is_ascii_whitespace) {
             return Ok(ParsedLine::Empty);
         }
         let invalid = |problem: &str| Ok(ParsedLine::Invalid(problem.to_owned()));
-        if line.len() as u64 > LONGEST_LINE {
+        if line.len() as u64 > LONGEST {
             return invalid("the line is longer than 1 MiB");
+        }
+        if has_nul(line) {
+            return invalid("the line contains the character U+0000");
         }
         let line: Line = match serde_json::from_slice(line) {
             Ok(line) => line,
@@ -230,49 +296,55 @@ impl Users {
             Err(problem) => return invalid(&problem),
         };
         match self.usernames.normalize(&mut user) {
-            Ok(()) => Ok(ParsedLine::User(Box::new((user, credentials)))),
+            Ok(()) => {
+                let new = NewRecord { user, credentials, omissions: Vec::new() };
+                Ok(ParsedLine::User(Box::new(new)))
+            }
             Err(error) => invalid(&error.to_string()),
         }
     }
 }
 
 /// A line of an import.
-enum ParsedLine {
+pub(super) enum ParsedLine {
     Empty,
-    User(Box<Newcomer>),
+    User(Box<NewRecord>),
     /// The problem of an invalid line.
     Invalid(String),
 }
 
 impl ImportSummary {
-    fn refuse(&mut self, line: u64, problem: impl Into<String>) {
+    pub(super) fn refuse(&mut self, line: u64, problem: impl Into<String>) {
         self.refused += 1;
         if self.refusals.len() < MOST_TOLD {
             self.refusals.push((line, problem.into()));
         }
     }
-}
 
-/// Reads a line; of a line that is too long, only as much as is needed to detect that.
-async fn next_line(
-    from: &mut (impl AsyncBufRead + Unpin),
-    line: &mut Vec<u8>,
-) -> Result<bool, io::Error> {
-    line.clear();
-    let mut part = Vec::new();
-    loop {
-        part.clear();
-        let read = (&mut *from).take(LONGEST_LINE + 1).read_until(b'\n', &mut part).await?;
-        let is_whole = part.last() == Some(&b'\n') || (read as u64) <= LONGEST_LINE;
-        if line.is_empty() {
-            std::mem::swap(line, &mut part);
-        }
-        if is_whole {
-            return Ok(!line.is_empty());
+    fn omit(&mut self, line: u64, what: String) {
+        self.omitted += 1;
+        if self.omissions.len() < MOST_TOLD {
+            self.omissions.push((line, what));
         }
     }
 }
 
 fn password(id: &UserId, hash: &str, now: Timestamp) -> Result<Credential, AuthError> {
     Ok(Credential::password(random::uuid_v7(now)?, id, hash, now))
+}
+
+/// Returns `true` if a text in valid JSON contains U+0000, which PostgreSQL cannot store.
+pub(super) fn has_nul(json: &[u8]) -> bool {
+    fn contains(value: &Value) -> bool {
+        match value {
+            Value::String(text) => text.contains('\0'),
+            Value::Array(all) => all.iter().any(contains),
+            Value::Object(all) => {
+                all.iter().any(|(name, own)| name.contains('\0') || contains(own))
+            }
+            _ => false,
+        }
+    }
+    let may_have = json.windows(6).any(|six| six.eq_ignore_ascii_case(b"\\u0000"));
+    may_have && serde_json::from_slice(json).is_ok_and(|value| contains(&value))
 }

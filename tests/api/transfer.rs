@@ -71,7 +71,8 @@ on_every_store! {
         // CR-02, PW-17
         let vectors = include_str!("../vectors/legacy-hashes.txt");
         let mut file = String::new();
-        for (number, line) in vectors.lines().enumerate() {
+        // The formats of the others are tested without a store.
+        for (number, line) in vectors.lines().take(14).enumerate() {
             let hash = line.split_once(' ').unwrap().1;
             let email = format!("user-{number}@example.com");
             file += &format!("{}\n", json!({ "email": email, "password_hash": hash }));

@@ -7,6 +7,7 @@ use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
 use super::{
+    legacy_secrets::LegacySecrets,
     memory::Memory,
     scheme::{Argon2Params, HashError, InvalidHashParams, Kind, PasswordHashing},
     stored::Stored,
@@ -25,6 +26,7 @@ const SALT: usize = 16;
 pub struct PasswordHasher {
     scheme: PasswordHashing,
     dummy: Arc<str>,
+    secrets: LegacySecrets,
 }
 
 /// The result of verifying a password against a stored hash.
@@ -46,13 +48,15 @@ impl PasswordHasher {
     ///
     /// [`InvalidHashParams`] if the parameters are below the OWASP floor or above the upper bounds.
     pub fn new(scheme: PasswordHashing) -> Result<Self, InvalidHashParams> {
-        Self::build(scheme, false)
+        Self::build(scheme, false, LegacySecrets::default())
     }
 
-    /// Like [`new`](Self::new), but with `below_floor` also accepts weak parameters, for tests.
+    /// Like [`new`](Self::new), with secrets of other systems. With `below_floor` it also accepts
+    /// weak parameters, for tests.
     pub(crate) fn build(
         scheme: PasswordHashing,
         below_floor: bool,
+        secrets: LegacySecrets,
     ) -> Result<Self, InvalidHashParams> {
         match scheme.validate() {
             Err(InvalidHashParams::TooWeak) if below_floor => {}
@@ -61,7 +65,7 @@ impl PasswordHasher {
         // No password hashes to this output, so verification always fails, at the cost of the
         // current parameters.
         let dummy = Stored { scheme, salt: vec![0; SALT], output: vec![0; OUTPUT] };
-        Ok(Self { scheme, dummy: dummy.to_text().into() })
+        Ok(Self { scheme, dummy: dummy.to_text().into(), secrets })
     }
 
     /// Returns the PHC string of a password, with a random salt.
@@ -79,7 +83,7 @@ impl PasswordHasher {
         memory: &mut Memory,
     ) -> Result<String, HashError> {
         let salt = random::bytes::<SALT>()?;
-        let output = compute(self.scheme, password, &salt, OUTPUT, memory)?;
+        let output = self.compute(self.scheme, password, &salt, OUTPUT, memory)?;
         Ok(Stored { scheme: self.scheme, salt: salt.to_vec(), output }.to_text())
     }
 
@@ -106,7 +110,8 @@ impl PasswordHasher {
         if !stored.scheme.is_bounded() {
             return Err(HashError::OutOfBounds);
         }
-        let output = compute(stored.scheme, password, &stored.salt, stored.output.len(), memory)?;
+        let length = stored.output.len();
+        let output = self.compute(stored.scheme, password, &stored.salt, length, memory)?;
         let matches = bool::from(output.ct_eq(&stored.output));
         let rehash = matches && stored.scheme.is_below(&self.scheme);
         Ok(Verification { matches, rehash, unusable: false })
@@ -120,6 +125,45 @@ impl PasswordHasher {
     /// Returns `true` if the stored hash should be replaced by one of the current scheme.
     pub(super) fn is_weaker(&self, stored: &str) -> bool {
         Stored::parse(stored).is_some_and(|stored| stored.scheme.is_below(&self.scheme))
+    }
+
+    fn compute(
+        &self,
+        scheme: PasswordHashing,
+        password: &NormalizedPassword,
+        salt: &[u8],
+        length: usize,
+        memory: &mut Memory,
+    ) -> Result<Vec<u8>, HashError> {
+        let mut output = vec![0; length];
+        match scheme.0 {
+            Kind::Argon2id(costs) => {
+                let Argon2Params { m_kib, t, p } = costs;
+                let params =
+                    Params::new(m_kib, t, p, Some(length)).map_err(|_| HashError::OutOfBounds)?;
+                let blocks = memory.blocks(params.block_count().max(blocks(costs)));
+                Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+                    .hash_password_into_with_memory(password.expose(), salt, &mut output, blocks)
+                    .map_err(|_| HashError::Primitive)?;
+            }
+            Kind::Pbkdf2Sha256(rounds) => {
+                pbkdf2::pbkdf2_hmac::<Sha256>(password.expose(), salt, rounds, &mut output);
+            }
+            Kind::Legacy(legacy) => legacy.compute(password, salt, &self.secrets, &mut output)?,
+        }
+        Ok(output)
+    }
+
+    /// Returns `true` if a password can be verified against the stored hash: the format is known,
+    /// the parameters are within bounds, and a secret that it requires is configured.
+    pub(crate) fn can_verify(&self, stored: &str) -> bool {
+        Stored::parse(stored).is_some_and(|stored| {
+            let has_secrets = match stored.scheme.0 {
+                Kind::Legacy(legacy) => self.secrets.suffice(legacy),
+                Kind::Argon2id(_) | Kind::Pbkdf2Sha256(_) => true,
+            };
+            stored.scheme.is_bounded() && has_secrets
+        })
     }
 
     /// Returns the number of memory blocks (1 KiB each) that a hash with the current scheme needs.
@@ -139,32 +183,6 @@ impl fmt::Debug for PasswordHasher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PasswordHasher").field("scheme", &self.scheme).finish_non_exhaustive()
     }
-}
-
-fn compute(
-    scheme: PasswordHashing,
-    password: &NormalizedPassword,
-    salt: &[u8],
-    length: usize,
-    memory: &mut Memory,
-) -> Result<Vec<u8>, HashError> {
-    let mut output = vec![0; length];
-    match scheme.0 {
-        Kind::Argon2id(costs) => {
-            let Argon2Params { m_kib, t, p } = costs;
-            let params =
-                Params::new(m_kib, t, p, Some(length)).map_err(|_| HashError::OutOfBounds)?;
-            let blocks = memory.blocks(params.block_count().max(blocks(costs)));
-            Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
-                .hash_password_into_with_memory(password.expose(), salt, &mut output, blocks)
-                .map_err(|_| HashError::Primitive)?;
-        }
-        Kind::Pbkdf2Sha256(rounds) => {
-            pbkdf2::pbkdf2_hmac::<Sha256>(password.expose(), salt, rounds, &mut output);
-        }
-        Kind::Legacy(legacy) => legacy.compute(password, salt, &mut output)?,
-    }
-    Ok(output)
 }
 
 /// Returns the number of blocks, a multiple of four per lane (RFC 9106 §3.2).
@@ -198,7 +216,9 @@ mod tests {
     fn pbkdf2_matches_the_test_vector_of_rfc_7914() {
         // CR-02; RFC 7914 §11
         let scheme = PasswordHashing::pbkdf2_sha256_with(1);
-        let output = compute(scheme, &text("passwd"), b"salt", 64, &mut Memory::default()).unwrap();
+        let hasher = PasswordHasher::build(scheme, true, LegacySecrets::default()).unwrap();
+        let output =
+            hasher.compute(scheme, &text("passwd"), b"salt", 64, &mut Memory::default()).unwrap();
         assert_eq!(output[..8], [0x55, 0xac, 0x04, 0x6e, 0x56, 0xe3, 0x08, 0x9f]);
     }
 

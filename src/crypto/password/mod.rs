@@ -15,6 +15,8 @@
 //! allocation.
 
 mod common;
+#[cfg(feature = "legacy-hashes")]
+mod crypt;
 mod hasher;
 #[cfg(feature = "legacy-hashes")]
 mod legacy;
@@ -22,10 +24,17 @@ mod legacy;
 #[path = "no_legacy.rs"]
 mod legacy;
 #[cfg(feature = "legacy-hashes")]
+mod legacy_compute;
+#[cfg(feature = "legacy-hashes")]
 mod legacy_scheme;
 #[cfg(not(feature = "legacy-hashes"))]
 #[path = "no_legacy_scheme.rs"]
 mod legacy_scheme;
+#[cfg(feature = "legacy-hashes")]
+mod legacy_secrets;
+#[cfg(not(feature = "legacy-hashes"))]
+#[path = "no_legacy_secrets.rs"]
+mod legacy_secrets;
 mod memory;
 mod phc;
 mod policy;
@@ -36,6 +45,7 @@ mod text;
 mod workers;
 
 pub use hasher::{PasswordHasher, Verification};
+pub(crate) use legacy_secrets::LegacySecrets;
 pub use policy::{InvalidPasswordPolicy, PasswordPolicy, WeakPassword, WeakPasswordReason};
 pub use pool::{HashPool, PoolError};
 pub use scheme::{Argon2Params, HashError, InvalidHashParams, PasswordHashing};

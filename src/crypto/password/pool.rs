@@ -114,7 +114,10 @@ impl HashPool {
                     }
                     Ok(verified)
                 }
-                None | Some(Err(HashError::Unknown | HashError::OutOfBounds)) => {
+                None
+                | Some(Err(
+                    HashError::Unknown | HashError::OutOfBounds | HashError::MissingSecret,
+                )) => {
                     hasher.verify_with(&password, hasher.dummy(), memory)?;
                     Ok(Verification { unusable: stored.is_some(), ..Verification::default() })
                 }

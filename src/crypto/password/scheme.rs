@@ -73,6 +73,9 @@ pub enum HashError {
     /// The parameters of the stored hash exceed the bounds on memory or time.
     #[error("the parameters of the stored password hash are out of bounds")]
     OutOfBounds,
+    /// The stored hash needs a secret of another system, such as a pepper, that is not configured.
+    #[error("the pepper or signer key of the stored password hash is not configured")]
+    MissingSecret,
     /// The random source failed.
     #[error("no random bytes for the salt")]
     Random(#[from] AuthError),

@@ -39,7 +39,7 @@ use self::{breach::Breached, new::Hasher};
 use super::Flow;
 use crate::{
     config::ConfigError,
-    crypto::password::{HashPool, PasswordHasher, PasswordHashing, PasswordPolicy},
+    crypto::password::{HashPool, LegacySecrets, PasswordHasher, PasswordHashing, PasswordPolicy},
     registry::Registry,
     services::NewPasswords,
 };
@@ -64,6 +64,7 @@ pub struct Password {
     below_floor: bool,
     breached: Vec<Breached>,
     rules: Rules,
+    legacy: LegacySecrets,
 }
 
 impl Default for Password {
@@ -77,6 +78,7 @@ impl Default for Password {
             below_floor: false,
             breached: Vec::new(),
             rules: Rules::default(),
+            legacy: LegacySecrets::default(),
         }
     }
 }
@@ -109,6 +111,44 @@ impl Password {
     pub fn insecure_scheme(mut self, scheme: PasswordHashing) -> Self {
         self.below_floor = true;
         self.scheme(scheme)
+    }
+
+    /// Sets the pepper of Devise (`config.pepper`), with which imported hashes are verified that
+    /// begin with `devise$`. New hashes have no pepper.
+    ///
+    /// ```
+    /// use authlayer::Password;
+    ///
+    /// let flow = Password::new().devise_pepper("the value of config.pepper");
+    /// ```
+    ///
+    /// # Security
+    ///
+    /// The pepper is a secret: read it from where the application has its other secrets. Without it,
+    /// users with such a hash cannot sign in with their password, and can reset it.
+    #[cfg(feature = "legacy-hashes")]
+    pub fn devise_pepper(mut self, pepper: impl Into<String>) -> Self {
+        self.legacy.set_devise_pepper(pepper.into());
+        self
+    }
+
+    /// Sets the signer key of a Firebase project in base64 (`base64_signer_key` of its password hash
+    /// parameters), with which imported hashes are verified that begin with `firebase-scrypt$`.
+    ///
+    /// ```
+    /// use authlayer::Password;
+    ///
+    /// let flow = Password::new().firebase_signer_key("c2lnbmVyIGtleQ==");
+    /// ```
+    ///
+    /// # Security
+    ///
+    /// The signer key is a secret: read it from where the application has its other secrets. Without
+    /// it, users with such a hash cannot sign in with their password, and can reset it.
+    #[cfg(feature = "legacy-hashes")]
+    pub fn firebase_signer_key(mut self, base64: &str) -> Self {
+        self.legacy.set_firebase_signer_key(base64);
+        self
     }
 
     /// Adds a rule for new passwords, which returns the reason of a rejection. The reason is a
@@ -177,11 +217,15 @@ impl Flow for Password {
         let core = registry.core();
         let refused = |problem: String| ConfigError::Flow { flow: "password".to_owned(), problem };
         self.policy.validate().map_err(|error| refused(error.to_string()))?;
-        let hasher = PasswordHasher::build(self.scheme, self.below_floor)
+        if let Some(problem) = self.legacy.problem() {
+            return Err(refused(problem.to_owned()));
+        }
+        let hasher = PasswordHasher::build(self.scheme, self.below_floor, self.legacy)
             .map_err(|error| refused(error.to_string()))?;
         if self.workers == 0 {
             return Err(refused("workers must be at least 1".to_owned()));
         }
+        core.directory.set_known_hashes(Arc::new(new::Known(hasher.clone())));
         let pool = HashPool::new(hasher, self.workers, self.queue);
         let new = Hasher {
             core: Arc::downgrade(&core),
@@ -192,7 +236,6 @@ impl Flow for Password {
             sign_up: self.sign_up,
         };
         let new: Arc<dyn NewPasswords> = Arc::new(new);
-        core.directory.set_known_hashes(Arc::new(new::Known));
         registry.offer(new);
         let service = PasswordService::new(core, pool, self.sign_up);
         routes::register(registry, &service);

@@ -95,11 +95,11 @@ impl Hasher {
 }
 
 /// All hash formats that can be verified.
-pub(super) struct Known;
+pub(super) struct Known(pub(super) PasswordHasher);
 
 impl KnownHashes for Known {
     fn understands(&self, hash: &str) -> bool {
-        PasswordHasher::supports(hash)
+        self.0.can_verify(hash)
     }
 }
 

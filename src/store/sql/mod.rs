@@ -48,6 +48,7 @@ macro_rules! reread {
 
 mod accounts;
 mod acquire;
+mod bulk;
 mod challenge_row;
 mod challenges;
 mod changes;

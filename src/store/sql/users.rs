@@ -65,6 +65,8 @@ impl<DB: Db> Store for SqlStore<DB> {
     }
 }
 
+/// Users that are created together if a larger number conflicts.
+const TOGETHER: usize = 25;
 const SERVER_TIME: &str = "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)";
 
 #[async_trait]
@@ -173,6 +175,29 @@ impl<DB: Db> AccountStore for SqlStore<DB> {
         &self,
         all: &[(User, Vec<Credential>)],
     ) -> Result<Vec<Option<UserId>>, StoreError> {
+        let mut ids = Vec::with_capacity(all.len());
+        let all_ids = |part: &[(User, Vec<Credential>)]| {
+            Vec::from_iter(part.iter().map(|(user, _)| Some(user.id.clone())))
+        };
+        if self.import_together(all).await? {
+            return Ok(all_ids(all));
+        }
+        for part in all.chunks(TOGETHER) {
+            match self.import_together(part).await? {
+                true => ids.extend(all_ids(part)),
+                false => ids.extend(self.import_each(part).await?),
+            }
+        }
+        Ok(ids)
+    }
+}
+
+impl<DB: Db> SqlStore<DB> {
+    /// Creates each user completely or not at all.
+    async fn import_each(
+        &self,
+        all: &[(User, Vec<Credential>)],
+    ) -> Result<Vec<Option<UserId>>, StoreError> {
         let created = all.iter().map(|(user, _)| {
             move |row: Option<&DB::Row>| {
                 Ok(Some(CreatedUser::new(self.made(row, user)?, UserOrigin::Import.into())))
@@ -191,9 +216,7 @@ impl<DB: Db> AccountStore for SqlStore<DB> {
         });
         ids.collect()
     }
-}
 
-impl<DB: Db> SqlStore<DB> {
     /// Returns the steps that create a user.
     fn creation<'c>(
         &self,
