@@ -72,6 +72,7 @@ pub struct AuthBuilder {
     mailer: Option<Arc<dyn AnyMailer>>,
     templates: Option<Arc<dyn Templates>>,
     mail_queue_capacity: u32,
+    pub(super) delivers_stored: bool,
     notices: bool,
     limits: RateLimits,
     second_factors: SecondFactors,
@@ -111,6 +112,7 @@ impl AuthBuilder {
             mailer: None,
             templates: None,
             mail_queue_capacity: MAIL_QUEUE,
+            delivers_stored: true,
             notices: true,
             limits: RateLimits::default(),
             second_factors: SecondFactors::new(),
@@ -366,7 +368,7 @@ impl AuthBuilder {
             sweep::keep_sweeping(&core, &runtime, every);
         }
         clocks::keep_comparing(&core, &runtime);
-        mails::deliver_at_start(&core, &runtime);
+        mails::deliver_at_start(&core, &runtime, self.delivers_stored);
         Ok(Auth { core, routes: Arc::new(routes), shelf })
     }
 }
