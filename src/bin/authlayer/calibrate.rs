@@ -1,11 +1,12 @@
 //! `authlayer calibrate`.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use authlayer::crypto::password::{
     Argon2Params, NormalizedPassword, PasswordHasher, PasswordHashing,
 };
 use serde_json::json;
+use tokio::time::Instant;
 
 use crate::{args::Calibrate, failure::Failure, output::Output};
 

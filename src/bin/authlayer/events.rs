@@ -7,7 +7,8 @@ use std::{
 
 use authlayer::{
     AuditLog, UserId,
-    jiff::{SignedDuration, Timestamp},
+    clock::{Clock, SystemClock},
+    jiff::SignedDuration,
     store::{EventQuery, StoredEvent},
 };
 use serde_json::{Value, json};
@@ -49,7 +50,7 @@ async fn list(app: &App, options: Events, output: &mut Output) -> Result<(), Fai
     query.since = options.since;
     query.until = options.until;
     let mut table = Table::new(COLUMNS);
-    let started = Timestamp::now();
+    let started = SystemClock.now();
     let events = latest(log, query.clone(), options.limit).await?;
     print(&events, &mut table, output)?;
     if !options.follow {
@@ -76,7 +77,7 @@ async fn list(app: &App, options: Events, output: &mut Output) -> Result<(), Fai
         let mut events = latest(log, next, usize::MAX).await?;
         events.retain(|own| seen.is_new(own));
         print(&events, &mut table, output)?;
-        from = Timestamp::now() - OVERLAP;
+        from = SystemClock.now() - OVERLAP;
     }
 }
 

@@ -1,7 +1,11 @@
 //! `authlayer users`.
 
 use authlayer::{
-    Email, NewUser, User, UserStatus, jiff::Timestamp, store::EventQuery, users::UserQuery,
+    Email, NewUser, User, UserStatus,
+    clock::{Clock, SystemClock},
+    jiff::Timestamp,
+    store::EventQuery,
+    users::UserQuery,
 };
 use serde_json::{Value, json};
 
@@ -239,7 +243,7 @@ fn new_user(options: args::NewUser, is_verified: bool) -> Result<NewUser, Failur
         .map_err(|_| Failure::usage(format!("{:?} is not an email address", options.email)))?;
     let mut user = NewUser::with_email(email);
     if is_verified {
-        user = user.email_verified(Timestamp::now());
+        user = user.email_verified(SystemClock.now());
     }
     if let Some(name) = options.name {
         user = user.display_name(name);

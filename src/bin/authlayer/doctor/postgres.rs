@@ -2,7 +2,8 @@
 
 use authlayer::{
     PgStore,
-    jiff::{SignedDuration, Timestamp},
+    clock::{Clock, SystemClock},
+    jiff::SignedDuration,
     sqlx::{self, Row},
     store::Store,
 };
@@ -77,7 +78,7 @@ async fn role(store: &PgStore) -> Result<Check, sqlx::Error> {
 }
 
 async fn clock(store: &PgStore) -> Check {
-    let before = Timestamp::now();
+    let before = SystemClock.now();
     let there = match store.server_time().await {
         Ok(Some(there)) => there,
         Ok(None) => return Check::ok("clock", "the database is on this machine"),
@@ -85,7 +86,7 @@ async fn clock(store: &PgStore) -> Check {
     };
     // The server read its clock between the two.
     let ahead = before.duration_since(there);
-    let behind = there.duration_since(Timestamp::now());
+    let behind = there.duration_since(SystemClock.now());
     let difference = ahead.max(behind).max(SignedDuration::ZERO);
     let found = format!("differs by {} ms from the database", difference.as_millis());
     let advice = "synchronize the clocks with NTP";
