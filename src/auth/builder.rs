@@ -281,9 +281,8 @@ impl AuthBuilder {
         let sink = audit::sinks(self.sinks, audit.clone());
         let max_skew = self.max_clock_skew.limit(self.session.refresh.grace);
         let clocks = ClockCheck::new(store.clone(), Arc::clone(&self.clock), max_skew);
-        let (clock, events) = (Arc::clone(&self.clock), Arc::clone(&sink));
-        let queue = Queue::new(Arc::clone(&clock), events, self.mail_queue_capacity);
-        let templates = self.templates;
+        let (clock, templates) = (Arc::clone(&self.clock), self.templates);
+        let queue = Queue::new(Arc::clone(&clock), Arc::clone(&sink), self.mail_queue_capacity);
         let outbox = self
             .mailer
             .map(|mailer| Outbox::new(mailer, templates, clock, queue.clone(), store.clone()));

@@ -7,7 +7,6 @@ use std::{
 
 use tokio::{runtime::Handle, time};
 
-use super::AuthBuilder;
 use crate::{error::with_sources, mail::custody::LEASE, services::Core};
 
 /// Delivers the stored messages of processes that ended before: at once, and again when the leases
@@ -25,23 +24,6 @@ pub(crate) fn deliver_at_start(core: &Arc<Core>, runtime: &Handle, delivers: boo
             core.try_deliver_stored().await;
         }
     });
-}
-
-impl AuthBuilder {
-    /// Sets whether this process delivers at its start the messages that other processes stored; on by
-    /// default. Turn it off, with [`cleanup_interval`](Self::cleanup_interval), in a command that
-    /// administers users and ends: the processes that serve requests deliver them.
-    ///
-    /// ```
-    /// # use authlayer::AuthBuilder;
-    /// # fn doc(builder: AuthBuilder) -> AuthBuilder {
-    /// builder.cleanup_interval(None).deliver_stored_mails(false)
-    /// # }
-    /// ```
-    pub fn deliver_stored_mails(mut self, deliver: bool) -> Self {
-        self.delivers_stored = deliver;
-        self
-    }
 }
 
 impl Core {

@@ -10,9 +10,11 @@ use authlayer::{
 use crate::{
     args::Global,
     failure::{Failure, print_error},
-    mailer::CommandMailer,
+    log,
+    mailer::{CommandMailer, MailOutcome},
     output::Output,
     target::{Database, Target, option},
+    text::clean,
 };
 
 /// The origin of links if none is given. Commands that send links require one.
@@ -36,7 +38,7 @@ pub(crate) struct App {
     actor: Option<UserId>,
     protects: bool,
     has_origin: bool,
-    mail_notice: &'static str,
+    mail: MailOutcome,
 }
 
 impl App {
@@ -61,8 +63,8 @@ impl App {
     ) -> Result<Self, Failure> {
         let origin = option(global.origin.as_ref(), "AUTHLAYER_ORIGIN");
         let admin_role = option(global.admin_role.as_ref(), "AUTHLAYER_ADMIN_ROLE");
-        let mailer = CommandMailer::new(option(global.smtp.as_ref(), "SMTP_URL").as_deref())?;
-        let mail_notice = mailer.notice();
+        let smtp = option(global.smtp.as_ref(), "SMTP_URL");
+        let (mailer, mail) = CommandMailer::new(smtp.as_deref())?;
         let usernames = global.usernames || database.number(HAS_SKELETONS).await? != 0;
         let builder = match database.clone() {
             Database::Sqlite(store) => Auth::builder(store),
@@ -90,7 +92,7 @@ impl App {
             actor: None,
             protects: admin_role.is_some(),
             has_origin: origin.is_some(),
-            mail_notice,
+            mail,
         };
         if let Some(actor) = &global.actor {
             let user = app.find(actor).await?;
@@ -150,20 +152,18 @@ impl App {
         }
     }
 
-    /// Notes on standard error what happens to a message.
-    pub(crate) fn note_message(&self, output: &Output) {
-        if !output.is_json() {
-            print_error(&format!("authlayer: {}\n", self.mail_notice));
-        }
-    }
-
-    /// Delivers messages and writes events.
-    pub(crate) async fn close(self) -> Result<(), Failure> {
+    /// Prints the output, delivers messages and writes events.
+    pub(crate) async fn close(self, output: &mut Output) -> Result<(), Failure> {
+        let flushed = output.flush();
         self.auth.shutdown(DELIVERY).await;
         let lost = self.auth.audit_log().map_or(0, |log| log.dropped_events());
+        log::silence();
         self.database.close().await;
+        if let (Some(notice), false) = (self.mail.notice()?, output.is_json()) {
+            print_error(&format!("authlayer: {}\n", clean(&notice)));
+        }
         match lost {
-            0 => Ok(()),
+            0 => flushed,
             _ => Err(Failure::unavailable(
                 "events_lost",
                 "the change was made, but its event was not written to the audit log",

@@ -34,7 +34,7 @@ pub(crate) async fn run(
     let database = Target::of(global)?.open().await?;
     let app = App::with_database(global, database).await?;
     let done = list(&app, options, output).await;
-    let closed = app.close().await;
+    let closed = app.close(output).await;
     done.and(closed)
 }
 

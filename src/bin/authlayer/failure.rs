@@ -9,7 +9,7 @@ use std::{
 use authlayer::{AuthError, ConfigError, ErrorKind, store::StoreError, users::TransferError};
 use serde_json::json;
 
-use crate::{output::escaped, text::clean};
+use crate::text::{clean, escaped};
 
 /// A command that did not do what it should.
 #[derive(Debug)]

@@ -4,7 +4,11 @@ use std::io::{self, BufWriter, Stdout, Write};
 
 use serde_json::Value;
 
-use crate::{failure::Failure, table::Table, text::clean};
+use crate::{
+    failure::Failure,
+    table::Table,
+    text::{clean, escaped},
+};
 
 /// The result of a command.
 pub(crate) struct Output {
@@ -66,39 +70,5 @@ impl Output {
 
     pub(crate) fn flush(&mut self) -> Result<(), Failure> {
         self.out.flush().map_err(Failure::from)
-    }
-}
-
-/// Returns JSON without characters that a terminal interprets: JSON itself escapes only those below
-/// U+0020.
-pub(crate) fn escaped(value: &Value) -> String {
-    let json = value.to_string();
-    let mut escaped = String::with_capacity(json.len());
-    for c in json.chars() {
-        if c.is_ascii() && !c.is_ascii_control()
-            || clean(c.encode_utf8(&mut [0; 4])).len() == c.len_utf8()
-        {
-            escaped.push(c);
-        } else {
-            for unit in c.encode_utf16(&mut [0; 2]) {
-                escaped += &format!("\\u{unit:04x}");
-            }
-        }
-    }
-    escaped
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn json_has_no_characters_that_a_terminal_interprets() {
-        let value = json!({ "name": "Zoë\u{1b}\u{9b}\u{202e}\u{7f}\u{e0041}" });
-        let text = escaped(&value);
-        assert_eq!(text, r#"{"name":"Zoë\u001b\u009b\u202e\u007f\udb40\udc41"}"#);
-        assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), value);
     }
 }

@@ -32,7 +32,7 @@ pub(crate) async fn run(
         Sessions::List(own) => list(&app, &own.user, output).await,
         Sessions::Revoke(options) => revoke(global, &app, options, output).await,
     };
-    let closed = app.close().await;
+    let closed = app.close(output).await;
     done.and(closed)
 }
 
@@ -129,7 +129,7 @@ pub(crate) async fn factors(
         Factors::List(own) => list_factors(&app, &own.user, output).await,
         Factors::Remove(options) => remove(global, &app, options, output).await,
     };
-    let closed = app.close().await;
+    let closed = app.close(output).await;
     done.and(closed)
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use serde_json::Value;
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
@@ -43,6 +44,25 @@ fn is_unsafe(c: char) -> bool {
         )
 }
 
+/// Returns JSON without characters that a terminal interprets: JSON itself escapes only those below
+/// U+0020.
+pub(crate) fn escaped(value: &Value) -> String {
+    let json = value.to_string();
+    let mut escaped = String::with_capacity(json.len());
+    for c in json.chars() {
+        if c.is_ascii() && !c.is_ascii_control()
+            || clean(c.encode_utf8(&mut [0; 4])).len() == c.len_utf8()
+        {
+            escaped.push(c);
+        } else {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                escaped += &format!("\\u{unit:04x}");
+            }
+        }
+    }
+    escaped
+}
+
 /// Returns the number of columns of a text.
 pub(crate) fn width(text: &str) -> usize {
     text.width()
@@ -68,7 +88,17 @@ pub(crate) fn shorten(text: &str, columns: usize) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    #[test]
+    fn json_has_no_characters_that_a_terminal_interprets() {
+        let value = json!({ "name": "Zoë\u{1b}\u{9b}\u{202e}\u{7f}\u{e0041}" });
+        let text = escaped(&value);
+        assert_eq!(text, r#"{"name":"Zoë\u001b\u009b\u202e\u007f\udb40\udc41"}"#);
+        assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), value);
+    }
 
     #[test]
     fn characters_that_a_terminal_interprets_are_escaped() {

@@ -35,7 +35,7 @@ pub(crate) async fn export(
         },
         None => app.auth.users().export(tokio::io::stdout()).await,
     };
-    app.close().await?;
+    app.close(output).await?;
     let users = done?;
     match options.output {
         Some(_) => output.result(&format!("exported {users} users"), &json!({ "users": users })),
@@ -88,7 +88,7 @@ pub(crate) async fn import(
         }
     };
     bar.finish_and_clear();
-    app.close().await?;
+    app.close(output).await?;
     let so_far = last.lock().unwrap_or_else(PoisonError::into_inner).clone();
     match imported {
         Some(Ok(summary)) => report(&summary, output),

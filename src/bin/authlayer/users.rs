@@ -47,7 +47,7 @@ pub(crate) async fn run(
 ) -> Result<(), Failure> {
     let app = App::open(global).await?;
     let done = act(global, &app, command, output).await;
-    let closed = app.close().await;
+    let closed = app.close(output).await;
     done.and(closed)
 }
 
@@ -64,7 +64,6 @@ async fn act(
         Users::Invite(options) => {
             app.require_origin()?;
             let user = app.users().invite(new_user(options, false)?).await?;
-            app.note_message(output);
             changed(app, "invited", &user, output).await
         }
         Users::SendReset(own) => {
@@ -75,7 +74,6 @@ async fn act(
                 return Err(Failure::failed("not_sent", problem));
             }
             app.users().send_password_reset(&user.id).await?;
-            app.note_message(output);
             changed(
                 app,
                 "sent a link, unless one was sent within the last minute, to",

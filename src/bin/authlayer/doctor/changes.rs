@@ -7,7 +7,7 @@ use authlayer::{
     store::{Changed, Store},
 };
 
-use super::{Check, Status};
+use super::check::{Check, Status};
 use crate::target::{Database, Target};
 
 const NAME: &str = "changes";
@@ -30,8 +30,8 @@ async fn between(sender: &Database, receiver: &Database) -> Check {
     let (changes, auth) = match (auth(receiver), auth(sender)) {
         (Ok(listening), Ok(auth)) => {
             // Starts the polls.
-            let health = listening.health().await;
-            if !health.is_cached {
+            let polls = async { while !listening.health().await.is_cached {} };
+            if tokio::time::timeout(LIMIT, polls).await.is_err() {
                 return silent("the changes cannot be read");
             }
             (changes_of(receiver), auth)

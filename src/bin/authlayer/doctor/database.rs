@@ -2,7 +2,11 @@
 
 use authlayer::store::StoreError;
 
-use super::{Check, Status, changes, postgres, sqlite};
+use super::{
+    changes,
+    check::{Check, Status},
+    postgres, sqlite,
+};
 use crate::{
     failure::with_sources,
     target::{Database, Target},

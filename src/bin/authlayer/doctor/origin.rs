@@ -2,7 +2,7 @@
 
 use authlayer::{Auth, Password, SessionOptions, SqliteStore};
 
-use super::{Check, Status};
+use super::check::{Check, Status};
 
 pub(super) async fn checks(origin: Option<&str>) -> Vec<Check> {
     let Some(origin) = origin else {

@@ -8,7 +8,7 @@ use authlayer::{
     store::Store,
 };
 
-use super::{Check, Status};
+use super::check::{Check, Status};
 
 /// The oldest major version that its developers support, in the form of `server_version_num`.
 const OLDEST: i32 = 140_000;

@@ -5,7 +5,7 @@ use authlayer::{
     sqlx::{self, Row, sqlite::SqliteRow},
 };
 
-use super::{Check, Status};
+use super::check::{Check, Status};
 
 /// The first version without a bug that can corrupt a database in WAL mode.
 const SAFE: [u32; 3] = [3, 51, 3];
