@@ -643,6 +643,9 @@ async fn examples_of_the_guide_run() {
                 .current_dir(&directory)
                 .env("PATH", &path)
                 .env("DATABASE_URL", "sqlite:app.db")
+                .env_remove("AUTHLAYER_ORIGIN")
+                .env_remove("AUTHLAYER_ADMIN_ROLE")
+                .env_remove("SMTP_URL")
                 .output()
                 .unwrap();
             let shown = [ran.stdout, ran.stderr].concat();

@@ -37,6 +37,7 @@ pub(crate) struct Cli {
 
 /// The options of every command.
 #[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Options of every command")]
 pub(crate) struct Global {
     /// The database: sqlite:FILE or postgres://… Set DATABASE_URL instead if it has a password, which other processes of the machine can read in the arguments.
     #[arg(long, global = true, value_name = "URL")]

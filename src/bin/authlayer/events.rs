@@ -43,8 +43,11 @@ async fn list(app: &App, options: Events, output: &mut Output) -> Result<(), Fai
     let mut query = EventQuery::default();
     if let Some(name) = &options.user {
         // Events remain when their user is deleted.
-        let user = app.find(name).await.map(|user| user.id);
-        query.user = Some(user.unwrap_or_else(|_| UserId::new(name)));
+        query.user = Some(match app.find(name).await {
+            Ok(user) => user.id,
+            Err(failure) if failure.is_not_found() => UserId::new(name),
+            Err(failure) => return Err(failure),
+        });
     }
     query.kind = options.kind;
     query.since = options.since;

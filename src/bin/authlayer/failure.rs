@@ -60,6 +60,10 @@ impl Failure {
         Self::new(Exit::Interrupted, "interrupted", message)
     }
 
+    pub(crate) fn is_not_found(&self) -> bool {
+        self.code == "not_found"
+    }
+
     /// Prints the failure to standard error, and returns the exit code.
     pub(crate) fn report(&self, is_json: bool) -> ExitCode {
         if self.exit != Exit::Closed && !self.message.is_empty() {
