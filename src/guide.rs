@@ -39,6 +39,9 @@ pub mod openapi {}
 #[doc = include_str!("../guide/openid-connect.md")]
 pub mod openid_connect {}
 
+#[doc = include_str!("../guide/operations.md")]
+pub mod operations {}
+
 #[doc = include_str!("../guide/pages.md")]
 pub mod pages {}
 

@@ -331,6 +331,14 @@ fn no_files_import_each_other() {
     assert!(wrong.is_empty(), "import each other (scripts/imports):\n{}", wrong.join("\n"));
 }
 
+/// The command uses only the public items of the library, since it is another crate.
+#[test]
+fn no_files_of_the_command_import_each_other() {
+    let graph = Graph::read(&root().join("bin/authlayer"));
+    assert!(graph.edges.len() > 20, "the files of the command are read");
+    assert_eq!(graph.cycles(), [[""; 0]; 0]);
+}
+
 /// Prints the output of `scripts/imports`: each group of files that import each other, and the
 /// imported items.
 #[test]

@@ -72,6 +72,7 @@ pub struct AuthBuilder {
     mailer: Option<Arc<dyn AnyMailer>>,
     templates: Option<Arc<dyn Templates>>,
     mail_queue_capacity: u32,
+    pub(super) delivers_stored: bool,
     notices: bool,
     limits: RateLimits,
     second_factors: SecondFactors,
@@ -111,6 +112,7 @@ impl AuthBuilder {
             mailer: None,
             templates: None,
             mail_queue_capacity: MAIL_QUEUE,
+            delivers_stored: true,
             notices: true,
             limits: RateLimits::default(),
             second_factors: SecondFactors::new(),
@@ -279,9 +281,8 @@ impl AuthBuilder {
         let sink = audit::sinks(self.sinks, audit.clone());
         let max_skew = self.max_clock_skew.limit(self.session.refresh.grace);
         let clocks = ClockCheck::new(store.clone(), Arc::clone(&self.clock), max_skew);
-        let (clock, events) = (Arc::clone(&self.clock), Arc::clone(&sink));
-        let queue = Queue::new(Arc::clone(&clock), events, self.mail_queue_capacity);
-        let templates = self.templates;
+        let (clock, templates) = (Arc::clone(&self.clock), self.templates);
+        let queue = Queue::new(Arc::clone(&clock), Arc::clone(&sink), self.mail_queue_capacity);
         let outbox = self
             .mailer
             .map(|mailer| Outbox::new(mailer, templates, clock, queue.clone(), store.clone()));
@@ -366,7 +367,7 @@ impl AuthBuilder {
             sweep::keep_sweeping(&core, &runtime, every);
         }
         clocks::keep_comparing(&core, &runtime);
-        mails::deliver_at_start(&core, &runtime);
+        mails::deliver_at_start(&core, &runtime, self.delivers_stored);
         Ok(Auth { core, routes: Arc::new(routes), shelf })
     }
 }

@@ -12,8 +12,8 @@ use crate::{error::with_sources, mail::custody::LEASE, services::Core};
 /// Delivers the stored messages of processes that ended before: at once, and again when the leases
 /// of a process that ended just now have ended. From then on each sweep does. A database that
 /// suspends when it is idle is not kept awake.
-pub(crate) fn deliver_at_start(core: &Arc<Core>, runtime: &Handle) {
-    if !core.stores_mails() {
+pub(crate) fn deliver_at_start(core: &Arc<Core>, runtime: &Handle, delivers: bool) {
+    if !delivers || !core.stores_mails() {
         return;
     }
     let core = Arc::downgrade(core);

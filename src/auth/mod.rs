@@ -16,6 +16,7 @@ mod policy;
 mod proxies;
 #[cfg(feature = "sealing")]
 mod sealing;
+mod stored_mails;
 mod sweep;
 mod trusted;
 #[cfg(feature = "usernames")]

@@ -183,6 +183,29 @@ impl SmtpMailer {
         self.connected()
     }
 
+    /// Connects to the server with TLS and signs in, without sending a message.
+    ///
+    /// ```no_run
+    /// # async fn doc(mailer: authlayer::SmtpMailer) {
+    /// if let Err(error) = mailer.check().await {
+    ///     eprintln!("the mail server is not available: {error}");
+    /// }
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`DeliveryError`] if the server is not reachable, has no TLS, or rejects the credentials.
+    pub async fn check(&self) -> Result<(), DeliveryError> {
+        match tokio::time::timeout(self.patience, self.transport.test_connection()).await {
+            Ok(Ok(true)) => Ok(()),
+            Ok(Ok(false)) => Err(DeliveryError::new("the server does not respond to NOOP")),
+            Ok(Err(error)) if error.is_permanent() => Err(DeliveryError::permanent(error)),
+            Ok(Err(error)) => Err(DeliveryError::new(error)),
+            Err(elapsed) => Err(DeliveryError::new(elapsed)),
+        }
+    }
+
     fn connected(mut self) -> Result<Self, SmtpError> {
         let mut tls = TlsParameters::builder(self.host.clone());
         if let Some(certificate) = &self.certificate {

@@ -6,10 +6,32 @@ use serde_json::{Map, Value, json};
 
 use super::{Account, Core, identity::Snapshot};
 use crate::{
-    error::AuthError,
+    error::{AuthError, ErrorKind},
     model::{User, UserId},
     store::{Credential, CredentialKind},
+    users::Users,
 };
+
+impl Users {
+    /// Returns a user in the form of `GET /admin/users/{id}`: the members of `GET /auth/session` with
+    /// `app_metadata`, the sign-in methods as in `GET /auth/account`, `identities`, and `last_seen_at`.
+    ///
+    /// ```
+    /// # use authlayer::{Auth, AuthError, UserId};
+    /// async fn has_password(auth: &Auth, id: &UserId) -> Result<bool, AuthError> {
+    ///     Ok(auth.users().details(id).await?["has_password"] == true)
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NotFound`] if the user does not exist; [`ErrorKind::Unavailable`].
+    pub async fn details(&self, id: &UserId) -> Result<Value, AuthError> {
+        let user = self.find(id).await?.ok_or(ErrorKind::NotFound)?;
+        let mut views = self.configured()?.admin_views(vec![user]).await?;
+        Ok(views.pop().unwrap_or_default())
+    }
+}
 
 impl Core {
     /// Returns users in the form of the routes of administration: with the metadata that only the

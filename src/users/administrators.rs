@@ -23,6 +23,27 @@ impl Users {
         let _set_before = self.administrators.set(Administrators::new(rule));
     }
 
+    /// Returns a service whose changes leave an administrator, like those of an
+    /// [administrator](Self::by). An administrator is an active user who passes the rule of the flow
+    /// [`Admin`](crate::Admin).
+    ///
+    /// ```
+    /// # use authlayer::{Auth, AuthError, User, UserId};
+    /// async fn block(auth: Auth, user: UserId) -> Result<User, AuthError> {
+    ///     auth.users().protect_last_admin().disable(&user).await
+    /// }
+    /// ```
+    #[must_use]
+    pub fn protect_last_admin(&self) -> Self {
+        let mut service = self.clone();
+        service.leaves_administrator = true;
+        service
+    }
+
+    fn must_leave_administrator(&self) -> bool {
+        self.leaves_administrator || self.actor.is_some()
+    }
+
     /// Returns the administrator who must remain if this user is not one afterwards; `None` if the
     /// user is none.
     ///
@@ -111,9 +132,10 @@ impl Users {
         id: &UserId,
         edit: EditFn<'_>,
     ) -> Result<Option<Remaining>, AuthError> {
-        let (Some(administrators), Some(_)) = (self.administrators.get(), &self.actor) else {
+        let Some(administrators) = self.administrators.get() else { return Ok(None) };
+        if !self.must_leave_administrator() {
             return Ok(None);
-        };
+        }
         let Some(before) = self.accounts.find_user(id).await? else { return Ok(None) };
         let mut after = before.clone();
         if !edit(&mut after) || (administrators.passes)(&after) {
@@ -135,9 +157,9 @@ impl Users {
     /// Deletes a user. An act of an administrator leaves another administrator.
     pub(super) async fn delete_keeping(&self, id: &UserId) -> Result<DeleteOutcome, AuthError> {
         for _ in 0..MAX_ATTEMPTS {
-            let remaining = match &self.actor {
-                Some(_) => self.remaining(id).await?,
-                None => None,
+            let remaining = match self.must_leave_administrator() {
+                true => self.remaining(id).await?,
+                false => None,
             };
             match self.accounts.delete_user_keeping(id, remaining.as_ref()).await? {
                 DeleteOutcome::NoneRemains => {}

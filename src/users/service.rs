@@ -40,6 +40,8 @@ pub struct Users {
     hashes: Arc<OnceLock<Arc<dyn KnownHashes>>>,
     /// The user who acts, such as an administrator.
     pub(super) actor: Option<UserId>,
+    /// Whether every change leaves an administrator, without an actor too.
+    pub(super) leaves_administrator: bool,
     /// The users of whom one must remain.
     pub(super) administrators: Arc<OnceLock<Administrators>>,
     /// The configuration.
@@ -72,6 +74,7 @@ impl Users {
             usernames,
             hashes,
             actor,
+            leaves_administrator: false,
             administrators,
             core,
         }

@@ -107,12 +107,14 @@ pub(crate) fn inline(text: &str) -> Vec<String> {
     found
 }
 
-/// Returns the sources without the tests that stand in files of their own.
+/// Returns the sources without the tests that stand in files of their own, and without the command in
+/// `bin`, which is another crate.
 pub(crate) fn sources(root: &Path) -> Vec<PathBuf> {
     let mut files = files(root);
     files.retain(|file| {
         let own = file.strip_prefix(root).unwrap_or(file);
-        !own.ends_with("tests.rs") && own.iter().all(|part| part != "tests")
+        !(own.ends_with("tests.rs") || own.starts_with("bin"))
+            && own.iter().all(|part| part != "tests")
     });
     files
 }
@@ -133,11 +135,15 @@ pub(crate) fn files(root: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// `a/b/mod.rs` and `a/b.rs` are `[a, b]`, `lib.rs` is `[]`.
+/// `a/b/mod.rs` and `a/b.rs` are `[a, b]`, `lib.rs` and `main.rs` are `[]`.
 fn module_of(file: &str) -> Vec<String> {
     let path = file.strip_suffix(".rs").unwrap();
     let path = path.strip_suffix("/mod").unwrap_or(path);
-    if path == "lib" { Vec::new() } else { path.split('/').map(str::to_owned).collect() }
+    if path == "lib" || path == "main" {
+        Vec::new()
+    } else {
+        path.split('/').map(str::to_owned).collect()
+    }
 }
 
 /// Resolves a path in a module to the file that defines the item. Returns `None` for items of

@@ -12,7 +12,7 @@ use tokio::{
 };
 
 use super::{
-    Hearing, SqlStore, StoreError,
+    Hearing, Migration, SqlStore, StoreError,
     connect::{self, refuse_read_only},
     connections::{Checkout, ping_timeout},
     engine, migrate, poll,
@@ -259,6 +259,32 @@ impl SqlStore<Postgres> {
     /// As [`PgStoreOptions::connect`], but a pooler that loses prepared statements is accepted.
     pub async fn pooled(url: &str) -> Result<Self, StoreError> {
         PgStoreOptions::new().pooled().connect(url).await
+    }
+
+    /// Returns the migrations of this version that a database does not have, in the order in which they
+    /// run. The database is not changed.
+    ///
+    /// ```no_run
+    /// # async fn check() -> Result<bool, Box<dyn std::error::Error>> {
+    /// let pending = authlayer::PgStore::pending_migrations("postgres://auth@db/app").await?;
+    /// # Ok(pending.is_empty()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If the server does not respond, a migration was applied with another text, or the database has
+    /// one of a newer version that this version cannot work with. In the last two cases, the source of
+    /// the error is a [`MigrateError`](super::MigrateError).
+    pub async fn pending_migrations(url: &str) -> Result<Vec<Migration>, StoreError> {
+        let options = PgPoolOptions::new().max_connections(1).acquire_timeout(STATEMENT_TIMEOUT);
+        let connections = Connections {
+            limit: Some(STATEMENT_TIMEOUT),
+            pooled: Some(begin_pooled(STATEMENT_TIMEOUT).into()),
+            ..Connections::unlimited(options.connect_lazy_with(connect::options(url)?))
+        };
+        let pending = migrate::pending(&connections).await;
+        connections.pool.close().await;
+        pending
     }
 
     /// Runs the migrations and returns the names of those that ran. Call it as a step of a

@@ -8,7 +8,7 @@ use sqlx::{
 };
 
 use super::{
-    Hearing, SqlStore, StoreError, acquire::failed, engine, migrate,
+    Hearing, Migration, SqlStore, StoreError, acquire::failed, engine, migrate,
     poll::sqlite::spawn as spawn_poll, pool::Connections,
 };
 
@@ -90,6 +90,28 @@ impl SqlStore<Sqlite> {
         let applied = migrate::run_now(&connections, &Self::migrations()).await;
         writer.close().await;
         applied
+    }
+
+    /// Returns the migrations of this version that a file does not have, in the order in which they
+    /// run. The file is neither created nor changed.
+    ///
+    /// ```no_run
+    /// # async fn check() -> Result<bool, Box<dyn std::error::Error>> {
+    /// let pending = authlayer::SqliteStore::pending_migrations("app.db").await?;
+    /// # Ok(pending.is_empty()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If the file does not exist or cannot be opened, a migration was applied with another text, or the
+    /// database has one of a newer version that this version cannot work with. In the last two cases,
+    /// the source of the error is a [`MigrateError`](super::MigrateError).
+    pub async fn pending_migrations(path: impl AsRef<Path>) -> Result<Vec<Migration>, StoreError> {
+        let options = SqliteConnectOptions::new().filename(path).busy_timeout(BUSY);
+        let reader = first_connection(&options).await.map_err(StoreError::new)?;
+        let pending = migrate::pending(&Connections::unlimited(reader.clone())).await;
+        reader.close().await;
+        pending
     }
 
     /// Creates a store in memory, which is deleted with its last handle; for tests.

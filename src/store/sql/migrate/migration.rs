@@ -73,20 +73,26 @@ impl Migration {
         }
     }
 
-    /// Returns the SQL for an empty database with the statement that records the migration, for
-    /// `psql` or `sqlite3`. On SQLite, statements of [`Batches`](MigrationKind::Batches) have to be
-    /// repeated until they change no row.
-    pub(super) fn script<DB: Db>(&self) -> String {
-        let sql = self.sql_of_empty_database();
+    /// Returns the SQL with the statement that records the migration, for `psql` or `sqlite3`. On
+    /// SQLite, statements of [`Batches`](MigrationKind::Batches) have to be repeated until they change
+    /// no row.
+    pub(super) fn script<DB: Db>(&self, is_empty: bool) -> String {
+        let is_outside = self.kind == MigrationKind::Outside && DB::IS_POSTGRES && !is_empty;
+        let sql = match is_outside {
+            true => self.sql.to_string(),
+            false => self.sql_of_empty_database(),
+        };
         let sql = sql.trim_end();
         let body = match self.kind {
+            MigrationKind::Outside if is_outside => sql.to_owned(),
             MigrationKind::Transaction | MigrationKind::Outside => format!("BEGIN;\n{sql}"),
             MigrationKind::Batches if DB::IS_POSTGRES => {
                 statements(sql).map(repeated).collect::<Vec<_>>().join("\n")
             }
             MigrationKind::Batches => sql.to_owned(),
         };
-        let end = if self.kind == MigrationKind::Batches { "" } else { "\nCOMMIT;" };
+        let is_transaction = self.kind != MigrationKind::Batches && !is_outside;
+        let end = if is_transaction { "\nCOMMIT;" } else { "" };
         let now =
             DB::pick("unixepoch() * 1000", "CAST(EXTRACT(EPOCH FROM now()) * 1000 AS BIGINT)");
         let (name, checksum, oldest) = (&self.name, self.checksum(), &self.oldest_version);

@@ -25,7 +25,21 @@ impl<DB: Db> SqlStore<DB> {
     /// # }
     /// ```
     pub fn migration_script() -> String {
-        script::<DB>()
+        script::<DB>(&all::<DB>())
+    }
+
+    /// Returns a script that applies migrations to a database and records them, such as the pending
+    /// ones of `pending_migrations`. On PostgreSQL, the indexes of a database that has tables already are
+    /// built `CONCURRENTLY`, outside of a transaction.
+    ///
+    /// ```
+    /// # #[cfg(feature = "sqlite")] {
+    /// use authlayer::SqliteStore;
+    /// assert_eq!(SqliteStore::script_of(&[]), "");
+    /// # }
+    /// ```
+    pub fn script_of(pending: &[Migration]) -> String {
+        script::<DB>(pending)
     }
 
     /// Runs the pending migrations of a flow outside of this crate or of the application, in order,
@@ -64,6 +78,13 @@ impl<DB: Db> SqlStore<DB> {
     pub async fn run_migrations(&self, all: &[Migration]) -> Result<Vec<String>, StoreError> {
         run_now(&self.writer, all).await
     }
+}
+
+/// Returns the pending migrations of a database, which is not changed.
+pub(super) async fn pending<DB: Db>(
+    connections: &Connections<DB>,
+) -> Result<Vec<Migration>, StoreError> {
+    run::pending_there(connections, &all::<DB>()).await.map_err(StoreError::new)
 }
 
 /// Runs the pending migrations without a time limit, and returns their names.
@@ -136,14 +157,12 @@ pub(super) fn all<DB: Db>() -> Vec<Migration> {
     all.collect()
 }
 
-/// Returns all migrations as one script, with the table that records them.
-pub(super) fn script<DB: Db>() -> String {
-    let mut text = format!("{};\n", table::<DB>());
-    for migration in all::<DB>() {
-        text += "\n";
-        text += &migration.script::<DB>();
-    }
-    text
+/// Returns migrations as one script, with the table that records them if these are all.
+fn script<DB: Db>(migrations: &[Migration]) -> String {
+    let is_empty = migrations.len() == ALL.len();
+    let table = is_empty.then(|| format!("{};\n", table::<DB>()));
+    let scripts = migrations.iter().map(|own| own.script::<DB>(is_empty));
+    Vec::from_iter(table.into_iter().chain(scripts)).join("\n")
 }
 
 /// Returns `true` if this is a table of this crate.

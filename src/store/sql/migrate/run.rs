@@ -28,6 +28,8 @@ const NO_LOCAL_TIMEOUT: &str = "SET LOCAL statement_timeout = 0";
 
 /// Uses the search path; `IF NOT EXISTS` would require the privilege to create the table.
 const EXISTS: &str = "SELECT CAST(to_regclass('auth_migrations') AS TEXT)";
+const EXISTS_SQLITE: &str =
+    "SELECT name FROM sqlite_master WHERE type = 'table' AND name = 'auth_migrations'";
 const APPLIED: &str = "SELECT name, checksum, oldest_version FROM auth_migrations ORDER BY name";
 const RECORD: &str = "INSERT INTO auth_migrations (name, checksum, applied_at, oldest_version)
     VALUES ($1, $2, $3, $4)";
@@ -251,12 +253,21 @@ async fn record<DB: Db>(
     recorded.map(drop).map_err(|error| failed(migration, error))
 }
 
+/// Returns the pending migrations, without a change of the database.
+pub(super) async fn pending_there<DB: Db>(
+    connections: &Connections<DB>,
+    all: &[Migration],
+) -> Result<Vec<Migration>, MigrateError> {
+    let applied = applied_there(connections).await?;
+    Ok(pending(all, &applied)?.into_iter().cloned().collect())
+}
+
 /// Returns the recorded migrations; empty if there is no such table.
 async fn applied_there<DB: Db>(
     connections: &Connections<DB>,
 ) -> Result<Vec<Applied>, MigrateError> {
     let fetch = |sql: &'static str| DB::fetch_all(connections.access(), sql.into(), Vec::new());
-    if !has_text::<DB>(&fetch(EXISTS).await?)? {
+    if !has_text::<DB>(&fetch(DB::pick(EXISTS_SQLITE, EXISTS)).await?)? {
         return Ok(Vec::new());
     }
     let rows = fetch(APPLIED).await;
