@@ -190,7 +190,7 @@ on_stores! {
         assert_refused(&ada.get("/account/admin/events?cursor=x").await, 400, None);
     }
 
-    /// What a user writes about themselves neither becomes markup nor changes the order of other text.
+    /// A text that a user wrote neither becomes markup nor changes the order of other text.
     async fn hostile_values_are_shown_harmlessly(bed: &Bed, { "pages": true }) {
         let (ada, eve) = (administrator(bed, ADA).await, bed.browser(EVE).await);
         let id = id_of(&eve).await;

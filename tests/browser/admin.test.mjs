@@ -65,9 +65,9 @@ async function check(page, place, language) {
 }
 
 for (const javaScriptEnabled of [true, false]) {
-  const how = `${javaScriptEnabled ? "with" : "without"} JavaScript`;
+  const name = (text) => `${text}, ${javaScriptEnabled ? "with" : "without"} JavaScript`;
 
-  test(`an administrator finds a user, helps and acts as the user, ${how}`, async () => {
+  test(name("an administrator finds a user, helps and acts as the user"), async () => {
     const id = javaScriptEnabled ? "js" : "plain";
     const eve = await visit(browser, { javaScriptEnabled });
     const email = `${id}-${EVE}`;
@@ -130,7 +130,7 @@ for (const javaScriptEnabled of [true, false]) {
     await close();
   });
 
-  test(`an administrator invites a user, ${how}`, async () => {
+  test(name("an administrator invites a user"), async () => {
     const id = javaScriptEnabled ? "js" : "plain";
     const { page, close } = await administrator({ javaScriptEnabled }, `inviting-${id}-${ADA}`);
     await page.goto(`${origin}/account/admin/new`);
