@@ -90,7 +90,7 @@ const USER: &str = "id, email, is_anonymous, roles, scopes, attributes, status, 
 const SESSION: &str = "id, user_id, nonce, salt, generation, lineage_hash, refresh_hash, access_hash, access_expires_at, refresh_expires_at, expires_at, created_at, last_seen_at, factors, ip, user_agent, transport";
 
 /// Returns the file in BENCH_SQLITE, or `None` for PostgreSQL.
-fn sqlite() -> Option<String> {
+pub fn sqlite() -> Option<String> {
     std::env::var("BENCH_SQLITE").ok()
 }
 

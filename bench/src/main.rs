@@ -9,6 +9,7 @@ mod live;
 mod measure;
 mod news;
 mod ours;
+mod users;
 
 use axum::{Router, routing::get};
 use measure::{Credentials, Failure};
@@ -64,7 +65,9 @@ async fn main() -> Result<(), Failure> {
         }
         ["slow"] => live::slow().await,
         ["kept", sessions] => grow::kept(sessions.parse()?).await,
-        _ => Err("serve NAME PORT | inprocess NAME | hash SECONDS | fill N | analyze | miss N TIMES | contend TIMES | kept N | news NAME TIMES | live N IDLE_S SLOW_S | slow".into()),
+        ["fill-users", users] => users::fill(users.parse()?).await,
+        ["lists", users, times] => users::lists(users.parse()?, times.parse()?).await,
+        _ => Err("serve NAME PORT | inprocess NAME | hash SECONDS | fill N | analyze | miss N TIMES | contend TIMES | kept N | news NAME TIMES | live N IDLE_S SLOW_S | slow | fill-users N | lists N TIMES".into()),
     }
 }
 

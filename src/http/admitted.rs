@@ -58,7 +58,7 @@ impl<T: FromMembers, S: RouteRules + Send + Sync> FromRequest<S> for Writer<T> {
 }
 
 /// Returns the user of a request who passes a rule. With `anew`, an earlier lookup is repeated.
-async fn admit(parts: &Parts, rule: &Rule, anew: bool) -> Result<AuthUser, AuthError> {
+pub(crate) async fn admit(parts: &Parts, rule: &Rule, anew: bool) -> Result<AuthUser, AuthError> {
     let context = Context::of(parts)?;
     let found = match anew {
         true => context.require_now().await,

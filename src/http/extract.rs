@@ -123,7 +123,7 @@ pub struct AccessRejection(Box<(AuthError, Response)>);
 
 impl AccessRejection {
     /// Creates the rejection of a request, with the response of a guard.
-    pub(super) fn new(parts: &Parts, error: AuthError) -> Self {
+    pub(crate) fn new(parts: &Parts, error: AuthError) -> Self {
         let response = refusal::answer(None, parts, error.clone());
         Self(Box::new((error, response)))
     }

@@ -59,6 +59,8 @@ pub(crate) mod strict;
 mod undecided;
 
 pub use crate::session::AuthUser;
+#[cfg(feature = "pages")]
+pub(crate) use admitted::admit as admit_by_rule;
 pub(crate) use admitted::{Reader, RouteRules, Writer};
 pub(crate) use context::Context;
 pub use extract::{AccessRejection, AccessRule, Authorized};

@@ -147,7 +147,7 @@ pub use outcome::{Outcome, Pending, PendingChallenge, SignInOutcome, SignedIn, T
 pub(crate) use pages::EnrollmentSource;
 #[cfg(any(feature = "pages", feature = "totp"))]
 pub(crate) use pages::Enrollments;
-pub(crate) use pages::LanguagePreference;
+pub(crate) use pages::{AdminRules, LanguagePreference};
 #[cfg(feature = "pages")]
 pub(crate) use pages::{ErrorPage, LinkView, PendingView, ProviderView, RenderedPage};
 pub(crate) use pages::{PageLinks, RoutePaths};

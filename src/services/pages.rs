@@ -10,7 +10,7 @@ use super::{ChallengeHandle, Core, methods::methods_of, second_step::return_to_o
 use crate::{
     crypto::{digest::Digest, handle::TokenPurpose},
     error::AuthError,
-    model::Email,
+    model::{Email, Rule},
     redirect::form_source,
     session::AuthUser,
     store::{Challenge, ChallengeKind},
@@ -66,6 +66,13 @@ pub(crate) trait EnrollmentSource: Send + Sync {
     /// Returns the enrollment of a challenge, in the form of its route, or null if it is not valid
     /// for the session.
     async fn started(&self, user: &AuthUser, challenge: &str) -> Result<Value, AuthError>;
+}
+
+/// The rules of administrators, which their pages apply too.
+#[derive(Clone, Debug)]
+pub(crate) struct AdminRules {
+    pub(crate) to_read: Arc<Rule>,
+    pub(crate) to_write: Arc<Rule>,
 }
 
 /// An HTML document and its `Content-Security-Policy`.

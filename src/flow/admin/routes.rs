@@ -24,39 +24,40 @@ use crate::{
     http::{Reader, RouteRules, Writer, json::NoMembers, query::Query},
     model::{Rule, UserId},
     registry::Registry,
+    services::AdminRules,
 };
 
 /// The state of the routes.
 #[derive(Clone)]
 pub(super) struct Routes {
     pub(super) admin: AdminService,
-    to_read: Arc<Rule>,
-    to_write: Arc<Rule>,
+    rules: AdminRules,
 }
 
 impl Routes {
     pub(super) fn new(admin: &AdminService) -> Self {
         let fresh = admin.core.sessions.options().fresh;
         let rule = admin.rule().clone();
-        Self {
-            admin: admin.clone(),
+        let rules = AdminRules {
             to_write: Arc::new(rule.clone().and(Rule::max_auth_age(fresh))),
             to_read: Arc::new(rule),
-        }
+        };
+        Self { admin: admin.clone(), rules }
     }
 }
 
 impl RouteRules for Routes {
     fn to_read(&self) -> &Rule {
-        &self.to_read
+        &self.rules.to_read
     }
 
     fn to_write(&self) -> &Rule {
-        &self.to_write
+        &self.rules.to_write
     }
 }
 
 pub(super) fn register(registry: &mut Registry, routes: &Routes) {
+    registry.offer(routes.rules.clone());
     registry.own_routes(
         routes,
         [

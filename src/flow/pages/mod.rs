@@ -40,6 +40,7 @@ mod site;
 mod templates;
 mod theme;
 mod values;
+mod visible;
 mod visit;
 mod words;
 

@@ -129,6 +129,19 @@ impl Visit {
         no_store(reply::see_other(&place))
     }
 
+    /// Redirects to the page on which a user adds a second factor, with a return path.
+    pub(super) fn to_enrollment_and_back(&self, back: &str) -> Response {
+        let page = self.site.pages.path("security");
+        let place = format!("{page}{}#totp", self.query_with(Some(back)));
+        no_store(reply::see_other(&place))
+    }
+
+    /// Returns the path of this request below a page, with its query.
+    pub(super) fn own_path(&self, page: &str) -> String {
+        let query = self.parts.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+        format!("{}{query}", self.site.pages.path(page))
+    }
+
     /// Returns the query with the language and a return path.
     fn query_with(&self, return_to: Option<&str>) -> String {
         let suffix = self.suffix();

@@ -33,7 +33,7 @@ pub(super) fn well_known(registry: &mut Registry, service: &PagesService, origin
 pub(crate) fn router(core: &Arc<Core>, pages: &PagesService, routes: Router) -> Router {
     let site = PageSite::new(core, pages, routes);
     let hash = &pages.assets().hash;
-    let all: [(&str, &str, MethodRouter<PageSite>); 16] = [
+    let all: [(&str, &str, MethodRouter<PageSite>); 21] = [
         ("/sign-in", "/sign-in", get(forms::show_sign_in).post(forms::sign_in)),
         ("/sign-up", "/sign-up", get(forms::show_sign_up).post(forms::sign_up)),
         ("/email", "/email-sign-in", get(forms::show_email).post(forms::email)),
@@ -62,6 +62,15 @@ pub(crate) fn router(core: &Arc<Core>, pages: &PagesService, routes: Router) -> 
         ("/step-up", "/account", get(forms::show_step_up).post(forms::step_up)),
         ("/security", "/account", get(forms::show_security)),
         ("/security/{form}", "/account", get(forms::change_security).post(forms::change_security)),
+        ("/admin", "/admin/users", get(forms::show_users)),
+        ("/admin/new", "/admin/users", get(forms::show_new_user).post(forms::create_user)),
+        ("/admin/users/{id}", "/admin/users", get(forms::show_user)),
+        (
+            "/admin/users/{id}/{form}",
+            "/admin/users",
+            get(forms::change_user).post(forms::change_user),
+        ),
+        ("/admin/events", "/admin/events", get(forms::show_events)),
     ];
     // The sign-in page also has providers and passkeys, where there are no passwords.
     let is_served = |page: &str, route: &str| page == "/sign-in" || core.has_route(route);

@@ -7,6 +7,7 @@ use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value, escape_format
 use super::{
     escape::escaped,
     localized::localized,
+    visible::visible,
     words::{Language, Words},
 };
 
@@ -18,6 +19,11 @@ macro_rules! built_in {
 
 /// The templates that are built in.
 const BUILT_IN: &[(&str, &str)] = built_in![
+    "admin-events.html",
+    "admin-layout.html",
+    "admin-new.html",
+    "admin-user.html",
+    "admin.html",
     "api-key.html",
     "cancel-recovery.html",
     "device.html",
@@ -145,6 +151,7 @@ fn environment(
         }
         _ => escape_formatter(out, state, value),
     });
+    environment.add_filter("plain", plain);
     for (name, source) in sources {
         let is_html = *name != PLAIN;
         let text = language.map(|own| localized(source, own, is_html));
@@ -153,6 +160,14 @@ fn environment(
         added.map_err(|error| format!("the template `{name}` is invalid: {error:#}"))?;
     }
     Ok(environment)
+}
+
+/// Returns a value as text whose invisible characters are shown.
+fn plain(value: &Value) -> String {
+    match value.as_str() {
+        Some(text) => visible(text).into_owned(),
+        None => visible(&value.to_string()).into_owned(),
+    }
 }
 
 impl fmt::Debug for PageTemplates {

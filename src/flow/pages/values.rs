@@ -79,13 +79,15 @@ struct Entry {
 /// Converts a list of entries; a device is named by its user agent.
 pub(super) fn entries(list: Json, device: impl Fn(&str) -> String) -> Value {
     let Json::Array(list) = list else { return view(list) };
-    let entry = |json: Json| {
-        let members = Members::of(json);
-        let agent = members.find("user_agent");
-        let device = agent.map(|agent| device(agent.as_str().unwrap_or_default()).into());
-        Value::from_object(Entry { members, device })
-    };
-    list.into_iter().map(entry).collect::<Vec<_>>().into()
+    list.into_iter().map(|json| entry(json, &device)).collect::<Vec<_>>().into()
+}
+
+/// Converts an entry of a list.
+pub(super) fn entry(json: Json, device: impl Fn(&str) -> String) -> Value {
+    let members = Members::of(json);
+    let agent = members.find("user_agent");
+    let device = agent.map(|agent| device(agent.as_str().unwrap_or_default()).into());
+    Value::from_object(Entry { members, device })
 }
 
 impl Object for Entry {

@@ -16,6 +16,11 @@ use crate::{
     store::{SearchedField, StoreError, UserFilter, UserSearch},
 };
 
+/// The number of matches whose ids are sorted, and of users that are read in the order of their ids if
+/// more match.
+const FEW: u32 = 2_000;
+const WINDOW: u32 = 5_000;
+
 /// The parameters of a statement.
 struct Parameters(Vec<Arg>);
 
@@ -26,16 +31,17 @@ impl Parameters {
         format!("CAST(${} AS {sql_type})", self.0.len())
     }
 
-    /// Adds the condition that a field begins with a text.
+    /// Adds the condition that a field begins with a text, for the index of the field.
     fn begins<DB: Db>(&mut self, field: SearchedField, of: &str, text: &str) -> String {
-        let column = match field {
-            SearchedField::Email => format!("{of}.email"),
-            SearchedField::Username => format!("lower({of}.username)"),
-            SearchedField::DisplayName => {
-                format!("{of}.display_name{}", DB::pick("", " COLLATE \"C\""))
-            }
-            SearchedField::Id => format!("{of}.id"),
-        };
+        self.begins_in::<DB>(field, &column::<DB>(field, of), text)
+    }
+
+    /// The same without an index.
+    fn begins_anywhere<DB: Db>(&mut self, field: SearchedField, of: &str, text: &str) -> String {
+        self.begins_in::<DB>(field, &format!("({} || '')", column::<DB>(field, of)), text)
+    }
+
+    fn begins_in<DB: Db>(&mut self, field: SearchedField, column: &str, text: &str) -> String {
         // SQLite uses the index of an expression only for a value without affinity. The text is in
         // lower case.
         let bound = |value: String| match field {
@@ -49,6 +55,29 @@ impl Parameters {
         }
     }
 
+    /// Returns the statement of the users after one, in the order of their ids.
+    fn by_id(
+        &mut self,
+        role: Option<&str>,
+        after: Option<&UserId>,
+        columns: &str,
+        mut conditions: Vec<String>,
+    ) -> String {
+        let (source, id) = match role {
+            Some(role) => {
+                conditions.push("u.id = r.user_id".to_owned());
+                conditions.push(format!("r.role = {}", self.add(role, "TEXT")));
+                // SQLite reads the tables of a CROSS JOIN in this order.
+                ("auth_user_roles r CROSS JOIN auth_users u", "r.user_id")
+            }
+            None => ("auth_users u", "u.id"),
+        };
+        if let Some(after) = after {
+            conditions.push(format!("{id} > {}", self.add(after.as_str(), "TEXT")));
+        }
+        format!("SELECT {columns} FROM {source}{} ORDER BY {id}", where_all(&conditions))
+    }
+
     /// Adds the condition that a user has a role.
     fn has_role(&mut self, of: &str, role: &str) -> String {
         let role = self.add(role, "TEXT");
@@ -58,12 +87,31 @@ impl Parameters {
     }
 }
 
+/// Returns the expression of a field in its index.
+fn column<DB: Db>(field: SearchedField, of: &str) -> String {
+    match field {
+        SearchedField::Email => format!("{of}.email"),
+        SearchedField::Username => format!("lower({of}.username)"),
+        SearchedField::DisplayName => {
+            format!("{of}.display_name{}", DB::pick("", " COLLATE \"C\""))
+        }
+        SearchedField::Id => format!("{of}.id"),
+    }
+}
+
 impl<DB: Db> SqlStore<DB> {
     pub(super) async fn search(
         &self,
         search: &UserSearch<'_>,
         at_most: u32,
     ) -> Result<Vec<User>, StoreError> {
+        if let UserSearch::Prefix { field, text, role, after } = *search
+            && self.users.is_own
+            && field != SearchedField::Id
+            && let Some(found) = self.broad((field, text), role, after, at_most).await?
+        {
+            return Ok(found);
+        }
         let mut parameters = Parameters(vec![i64::from(at_most).into()]);
         let users = &self.users;
         let sql: Sql = match search {
@@ -87,6 +135,43 @@ impl<DB: Db> SqlStore<DB> {
         };
         let rows = self.fetch_all(sql, parameters.0).await?;
         rows.iter().filter_map(|row| self.user(row).transpose()).collect()
+    }
+
+    /// Searches a text that many users match in the order of their ids, since to sort the ids of all
+    /// matches would take long. Returns `None` if few match, or if those that are next are far away.
+    async fn broad(
+        &self,
+        (field, text): (SearchedField, &str),
+        role: Option<&str>,
+        after: Option<&UserId>,
+        at_most: u32,
+    ) -> Result<Option<Vec<User>>, StoreError> {
+        let mut parameters = Parameters(Vec::new());
+        let begins = parameters.begins::<DB>(field, "m", text);
+        let order = column::<DB>(field, "m");
+        let probe = format!(
+            "SELECT 1 FROM auth_users m WHERE {begins} ORDER BY {order} LIMIT 1 OFFSET {FEW}"
+        );
+        if self.fetch(probe, parameters.0).await?.is_none() {
+            return Ok(None);
+        }
+        // The last user of the window; none if all users that follow are in it.
+        let mut parameters = Parameters(Vec::new());
+        let window = parameters.by_id(role, after, "u.id", Vec::new());
+        let last = self.fetch(format!("{window} LIMIT 1 OFFSET {WINDOW}"), parameters.0).await?;
+        let last =
+            last.map(|row| Reader::<DB>::new(&row, "the table of users").text()).transpose()?;
+        let mut parameters = Parameters(vec![i64::from(at_most).into()]);
+        let mut conditions = vec![parameters.begins_anywhere::<DB>(field, "u", text)];
+        if let Some(last) = &last {
+            let id = if role.is_some() { "r.user_id" } else { "u.id" };
+            conditions.push(format!("{id} <= {}", parameters.add(last.as_str(), "TEXT")));
+        }
+        let sql = parameters.by_id(role, after, &self.users.columns, conditions);
+        let rows = self.fetch_all(format!("{sql} LIMIT $1"), parameters.0).await?;
+        let is_complete = last.is_none() || rows.len() >= at_most as usize;
+        let found = rows.iter().filter_map(|row| self.user(row).transpose());
+        is_complete.then(|| found.collect()).transpose()
     }
 
     fn prefix_sql(

@@ -17,7 +17,8 @@ let axe, bed, browser, origin;
 
 before(async () => {
   axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-  bed = await testbed({ pages: true, verify_email: true, limits: false });
+  const device_grant = { clients: [{ id: "cli", name: "Notes for the command line" }] };
+  bed = await testbed({ pages: true, verify_email: true, limits: false, device_grant });
   origin = bed.origin;
   browser = await launch();
 });
@@ -61,7 +62,7 @@ for (const colorScheme of ["light", "dark"]) {
       await page.locator("main form button:not([type=button])").first().click();
       await page.waitForURL("**/account/security");
       for (const language of LANGUAGES) {
-        for (const place of ["security", "step-up"]) await check(page, place, language);
+        for (const place of ["security", "step-up", "device"]) await check(page, place, language);
       }
       await page.goto(`${origin}/account/forgot`);
       await page.locator("input[name=email]").fill(email);

@@ -34,7 +34,7 @@ async function take(page, name) {
 
 const EMAIL = "ada@example.com";
 // Every page in one appearance, and some in the others.
-const SOME = ["sign-in", "sign-up", "security"];
+const SOME = ["sign-in", "sign-up", "security", "admin", "admin-user"];
 
 async function takeAll(origin, mode, options) {
   const { page, close } = await visit(browser, options);
@@ -91,7 +91,39 @@ async function takeAll(origin, mode, options) {
   await submit(page);
   await page.waitForURL("**/account/security");
   await showLink("cancel-recovery");
+  await takeAdministration(page, origin, picture, show);
   await close();
+}
+
+/** The pages of administrators, an impersonation, and the request of a program. */
+async function takeAdministration(page, origin, picture, show) {
+  const session = await (await page.context().request.get(`${origin}/auth/session`)).json();
+  await fetch(`${origin}/testbed/users/${session.user.id}`, {
+    method: "PATCH",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ roles: ["admin"] }),
+  });
+  await show("admin/new", "admin-new");
+  await page.locator("input[name=email]").fill("grace@example.com");
+  await page.locator("input[name=display_name]").fill("Grace Hopper");
+  await page.locator("textarea[name=roles]").fill("editor");
+  await submit(page);
+  await page.waitForURL("**/account/admin/users/*");
+  await picture("admin-user");
+  const user = page.url();
+  await show("admin");
+  await show("admin/events?kind=user_created", "admin-events");
+  const body = new URLSearchParams({ client_id: "cli" });
+  const asked = await fetch(`${origin}/auth/device-authorization`, { method: "POST", body });
+  await page.goto((await asked.json()).verification_uri_complete);
+  await submit(page);
+  await page.locator("button[value=approve]").waitFor();
+  await picture("device");
+  await page.goto(user);
+  await page.locator("input[name=reason]").fill("Ticket 4711");
+  await submit(page, "form[action$='/impersonate']");
+  await page.waitForURL(`${origin}/`);
+  await show("sign-out", "impersonation");
 }
 
 for (const [mode, width, colorScheme, locale] of [
@@ -101,7 +133,8 @@ for (const [mode, width, colorScheme, locale] of [
 ]) {
   test(`pages are pictured, ${mode}`, async () => {
     const oidc = [{ id: "corp", issuer: "http://localhost:9", client_id: "corp", client_secret: "x" }];
-    const bed = await testbed({ pages: true, verify_email: true, limits: false, oidc });
+    const device_grant = { clients: [{ id: "cli", name: "Notes for the command line" }] };
+    const bed = await testbed({ pages: true, verify_email: true, limits: false, oidc, device_grant });
     try {
       await takeAll(bed.origin, mode, { colorScheme, locale, viewport: { width, height: 600 } });
     } finally {

@@ -3,6 +3,7 @@
 use http::Method;
 use serde_json::json;
 
+use super::admin;
 use crate::{
     error::AuthError,
     flow::pages::{
@@ -41,6 +42,7 @@ pub(super) async fn load(visit: &Visit) -> Result<Values, AuthError> {
     let providers = providers.map(|own| json!({ "id": own.id, "name": own.name }));
     values.insert("providers", view(providers.collect()));
     values.insert("offers", visit.site.offers.sections.clone());
+    values.insert("is_administrator", admin::is_administrator(visit).await.into());
     values.insert("account", view(account));
     Ok(values)
 }

@@ -73,8 +73,7 @@ pub(in crate::flow::pages) async fn decide(visit: Visit) -> Answer {
 /// Returns the path of this page. A code in its query remains, so that a user who followed a link
 /// does not type it.
 fn own_path(visit: &Visit) -> String {
-    let query = visit.parts.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
-    format!("{}{query}", visit.site.pages.path("device"))
+    visit.own_path("device")
 }
 
 fn done(visit: &Visit) -> Response {

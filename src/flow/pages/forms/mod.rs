@@ -1,6 +1,7 @@
 //! The handlers of the pages.
 
 mod account;
+mod admin;
 mod device;
 mod links;
 mod security;
@@ -8,6 +9,9 @@ mod sign_in;
 mod step_up;
 mod verify;
 
+pub(super) use admin::{
+    change_user, create_user, show_events, show_new_user, show_user, show_users,
+};
 pub(super) use device::{decide as decide_device, show as show_device};
 pub(super) use links::{
     cancel_recovery, forgot, open_cancel_recovery, open_reset, open_sign_in_link, open_undo, reset,

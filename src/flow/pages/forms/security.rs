@@ -262,9 +262,7 @@ fn signed_out(visit: &Visit, error: &AuthError) -> Response {
     if visit.is_post() {
         return visit.to_page("sign-in");
     }
-    let query = visit.parts.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
-    let own = format!("{}{query}", visit.site.pages.path("security"));
-    visit.to_page_and_back("sign-in", &own)
+    visit.to_page_and_back("sign-in", &visit.own_path("security"))
 }
 
 /// Escapes an id for a path.

@@ -21,11 +21,7 @@ pub(in crate::flow::pages) async fn show(visit: Visit) -> Answer {
     let return_to = visit.return_to()?;
     let user = match visit.user().await {
         Ok(Some(user)) => user,
-        Ok(None) => {
-            let own = visit.parts.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
-            let own = format!("{}{own}", visit.site.pages.path("step-up"));
-            return Ok(visit.to_page_and_back("sign-in", &own));
-        }
+        Ok(None) => return Ok(visit.to_page_and_back("sign-in", &visit.own_path("step-up"))),
         Err(error) => return Err(visit.error(&error)),
     };
     Ok(visit.page(page(&visit, &user, return_to.as_deref(), None).await?))

@@ -158,7 +158,6 @@ fn every_error_of_a_page_has_words() {
         "invalid_dpop_proof",
         "no_passkey",
         "passkey_taken",
-        "transport_disabled",
     ];
     for kind in crate::error::ErrorKind::ALL.iter().filter(|kind| !others.contains(&kind.code())) {
         let id = format!("error-{}", kind.code().replace('_', "-"));
