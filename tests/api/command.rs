@@ -411,7 +411,7 @@ async fn export_is_imported_and_an_import_resumed(on: On) {
     input.write_all(part.as_bytes()).unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let progress: Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
-    assert_eq!(progress, json!({ "lines": 500, "users": 500, "rejected": 0 }));
+    assert_eq!(progress, json!({ "lines": 500, "users": 500, "skipped": 0, "rejected": 0 }));
     interrupt(&child);
     let mut child = child;
     let mut err = String::new();
@@ -422,18 +422,33 @@ async fn export_is_imported_and_an_import_resumed(on: On) {
         err.contains("stopped after line 500") && err.contains("Run the same command"),
         "{err}"
     );
-    // It continues with the same file, and rejects only lines that are invalid or were imported.
+    // It continues with the same file, and rejects only invalid lines.
     file += "{\"email\": \"\u{1b}[31m\"}\n";
     std::fs::write(&path, &file).unwrap();
     let ran = to.run(&["import", "--from", "authlayer", name, "--json"]);
     assert_eq!(ran.code, 1, "{}", ran.err);
     let done = ran.lines().pop().unwrap();
-    assert_eq!((&done["users"], &done["rejected"]), (&json!(201), &json!(501)));
-    assert_eq!(done["refusals"][500]["line"], 702);
+    let counted = (&done["users"], &done["skipped"], &done["rejected"]);
+    assert_eq!(counted, (&json!(201), &json!(500), &json!(1)));
+    assert_eq!(done["refusals"][0]["line"], 702);
     let text = to.run(&["import", "--from", "authlayer", name]);
-    assert!(text.out.ends_with("imported 0 users of 702 lines, 702 lines were rejected\n"));
+    assert!(
+        text.out.ends_with("imported 0 users of 702 lines, 701 existed, 1 lines were rejected\n")
+    );
     assert_eq!(sign_in(&to.app.client(), "ada@example.com", PASSWORD).await.status, 200);
     assert_eq!(to.ok(&["users", "list", "--all", "--json"]).lines().len(), 701);
+    // Files of other systems, with the parameters that their hashes need.
+    let fixture =
+        |name: &str| format!("{}/tests/vectors/import/{name}", env!("CARGO_MANIFEST_DIR"));
+    let devise = fixture("devise.jsonl");
+    let done = to.run(&["import", "--from", "devise", "--peppered", &devise, "--json"]).lines();
+    assert!(done.last().unwrap()["users"].as_u64().unwrap() > 0);
+    let django = fixture("django.jsonl");
+    for (imported, skipped) in [(true, false), (false, true)] {
+        let done = to.run(&["import", "--from", "django", &django, "--json"]).lines();
+        let count = |name: &str| done.last().unwrap()[name].as_u64().unwrap() > 0;
+        assert_eq!((count("users"), count("skipped")), (imported, skipped));
+    }
     std::fs::remove_file(&path).unwrap();
     from.remove().await;
     to.remove().await;
@@ -558,6 +573,8 @@ fn arguments_are_checked_and_urls_never_printed() {
         (&["sessions", "revoke", "ada@example.com"], 2),
         (&["events", "--kind", "unknown"], 2),
         (&["import", "--from", "unknown", "file"], 2),
+        (&["import", "--from", "django", "--rounds", "8", "/dev/null"], 2),
+        (&["import", "--from", "django", "--peppered", "/dev/null"], 2),
         (&["unknown"], 2),
         (&["--version"], 0),
     ] {

@@ -2,8 +2,11 @@
 
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
-use authlayer::{EventKind, jiff::Timestamp};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use authlayer::{EventKind, import::ImportSource, jiff::Timestamp};
+use clap::{
+    Args, Parser, Subcommand, ValueEnum,
+    builder::{PossibleValuesParser, TypedValueParser},
+};
 
 use crate::{failure, text};
 
@@ -321,18 +324,49 @@ pub(crate) struct Export {
 
 #[derive(Args, Debug)]
 pub(crate) struct Import {
-    /// The system that wrote the file.
-    #[arg(long)]
-    pub(crate) from: Source,
+    /// The system that wrote the file; `authlayer` is the output of `authlayer export`.
+    #[arg(long, value_name = "SYSTEM", value_parser = source())]
+    pub(crate) from: ImportSource,
+    /// Firebase: `base64_salt_separator` of the project.
+    #[arg(long, value_name = "BASE64", help_heading = "Firebase")]
+    pub(crate) salt_separator: Option<String>,
+    /// Firebase: `rounds` of the project.
+    #[arg(long, value_name = "N", help_heading = "Firebase")]
+    pub(crate) rounds: Option<u32>,
+    /// Firebase: `mem_cost` of the project.
+    #[arg(long, value_name = "N", help_heading = "Firebase")]
+    pub(crate) mem_cost: Option<u8>,
+    /// Devise: `config.pepper` is set.
+    #[arg(long, help_heading = "Devise")]
+    pub(crate) peppered: bool,
     /// The file; `-` is standard input.
     pub(crate) file: PathBuf,
 }
 
-/// The systems from which users are imported.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Source {
-    /// Lines of JSON, as `authlayer export` writes them.
-    Authlayer,
+impl Import {
+    /// Returns the system, with its parameters.
+    pub(crate) fn source(&self) -> Result<ImportSource, &'static str> {
+        let hashes = (self.salt_separator.clone(), self.rounds, self.mem_cost);
+        match (self.from.clone(), hashes) {
+            (ImportSource::Firebase { salt_separator, rounds, mem_cost }, own) => {
+                Ok(ImportSource::Firebase {
+                    salt_separator: own.0.unwrap_or(salt_separator),
+                    rounds: own.1.unwrap_or(rounds),
+                    mem_cost: own.2.unwrap_or(mem_cost),
+                })
+            }
+            (_, (Some(_), ..) | (_, Some(_), _) | (.., Some(_))) => {
+                Err("--salt-separator, --rounds and --mem-cost belong to --from firebase")
+            }
+            (ImportSource::Devise { .. }, _) => Ok(ImportSource::devise(self.peppered)),
+            _ if self.peppered => Err("--peppered belongs to --from devise"),
+            (other, _) => Ok(other),
+        }
+    }
+}
+
+fn source() -> impl TypedValueParser<Value = ImportSource> {
+    PossibleValuesParser::new(ImportSource::NAMES).try_map(|name| name.parse::<ImportSource>())
 }
 
 #[derive(Args, Debug)]

@@ -9,14 +9,14 @@ use std::{
     task::{Context, Poll},
 };
 
-use authlayer::users::{ImportSummary, TransferError};
+use authlayer::users::ImportSummary;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufRead, AsyncRead, BufReader, ReadBuf};
+use tokio::io::{AsyncRead, BufReader, ReadBuf};
 
 use crate::{
     app::App,
-    args::{Export, Global, Import, Source},
+    args::{Export, Global, Import},
     failure::{Failure, print_error},
     output::Output,
     text::clean,
@@ -57,6 +57,7 @@ pub(crate) async fn import(
     options: &Import,
     output: &mut Output,
 ) -> Result<(), Failure> {
+    let source = options.source().map_err(Failure::usage)?;
     let (from, size): (Box<dyn AsyncRead + Unpin + Send>, _) = match options.file.to_str() {
         Some("-") => (Box::new(tokio::io::stdin()), None),
         _ => {
@@ -81,7 +82,8 @@ pub(crate) async fn import(
                 let _closed = output.document(&counts(so_far)).and_then(|()| output.flush());
             }
         };
-        let import = import_from(options.from, &app, reader, progress);
+        let users = app.users();
+        let import = users.import_from(source, reader, progress);
         tokio::select! {
             imported = import => Some(imported),
             _ = tokio::signal::ctrl_c() => None,
@@ -97,18 +99,6 @@ pub(crate) async fn import(
             Err(error.into())
         }
         None => Err(Failure::interrupted(stopped(&so_far))),
-    }
-}
-
-/// Imports users from a file of a system. This is the place where other systems are added.
-async fn import_from(
-    source: Source,
-    app: &App,
-    reader: impl AsyncBufRead + Unpin + Send,
-    progress: impl FnMut(&ImportSummary) + Send,
-) -> Result<ImportSummary, TransferError> {
-    match source {
-        Source::Authlayer => app.users().import(reader, progress).await,
     }
 }
 
@@ -129,14 +119,19 @@ fn bar(size: Option<u64>, is_json: bool) -> ProgressBar {
 }
 
 fn counts(summary: &ImportSummary) -> Value {
-    json!({ "lines": summary.lines, "users": summary.users, "rejected": summary.refused })
+    json!({
+        "lines": summary.lines,
+        "users": summary.users,
+        "skipped": summary.skipped,
+        "rejected": summary.refused,
+    })
 }
 
 /// Describes where an import stopped.
 fn stopped(so_far: &ImportSummary) -> String {
     format!(
         "the import stopped after line {}: {} users were imported, and perhaps those of the next 500 \
-        lines. Run the same command again to continue: users that exist are rejected, and none is imported \
+        lines. Run the same command again to continue: users who exist are skipped, and none is imported \
         twice",
         so_far.lines, so_far.users
     )
@@ -146,15 +141,21 @@ fn report(summary: &ImportSummary, output: &mut Output) -> Result<(), Failure> {
     for (line, reason) in &summary.refusals {
         output.say(&format!("line {line}: {reason}"))?;
     }
+    for (line, what) in &summary.omissions {
+        output.say(&format!("line {line}: imported without: {what}"))?;
+    }
     output.say(&format!(
-        "imported {} users of {} lines, {} lines were rejected",
-        summary.users, summary.lines, summary.refused
+        "imported {} users of {} lines, {} existed, {} lines were rejected",
+        summary.users, summary.lines, summary.skipped, summary.refused
     ))?;
-    let refusals = summary.refusals.iter();
-    let refusals = refusals.map(|(line, reason)| json!({ "line": line, "reason": reason }));
+    let list = |name: &str, all: &[(u64, String)]| -> Value {
+        all.iter().map(|(line, text)| json!({ "line": line, name: text })).collect()
+    };
     let mut document = counts(summary);
     if let Value::Object(members) = &mut document {
-        members.insert("refusals".to_owned(), refusals.collect());
+        members.insert("refusals".to_owned(), list("reason", &summary.refusals));
+        members.insert("omitted".to_owned(), json!(summary.omitted));
+        members.insert("omissions".to_owned(), list("what", &summary.omissions));
         members.insert("done".to_owned(), json!(true));
     }
     output.document(&document)?;
