@@ -11,7 +11,7 @@ use crate::{
     authenticator::enroll,
     codes::{kinds, mails},
     pages::{assert_refused, html, led, to, value},
-    support::{Bed, PASSWORD, id_of, on_stores, sign_in},
+    support::{PASSWORD, id_of, on_stores, sign_in},
 };
 
 const EVE: &str = "eve@example.com";

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use utoipa::openapi::{
     Info, OpenApi, OpenApiBuilder, Paths, Server,
-    path::{Parameter, ParameterBuilder, ParameterIn, PathItem},
+    path::{Parameter, ParameterBuilder, ParameterIn},
     schema::{ObjectBuilder, Type},
 };
 
@@ -34,7 +34,7 @@ pub(crate) fn document(mount: &str, own: &Credentials, described: &[Described]) 
         for PathOperation { operation, extracted, route, values } in operations {
             let written = operations::write(operation, extracted, route, own, &mut schemas);
             let written = written.parameters(Some(parameters(&path, &values)));
-            let item = paths.paths.entry(path.clone()).or_insert_with(PathItem::default);
+            let item = paths.paths.entry(path.clone()).or_default();
             *operations::slot(item, operation) = Some(written.build());
         }
     }
