@@ -33,15 +33,15 @@ impl Parameters {
 
     /// Adds the condition that a field begins with a text, for the index of the field.
     fn begins<DB: Db>(&mut self, field: SearchedField, of: &str, text: &str) -> String {
-        self.begins_in::<DB>(field, &column::<DB>(field, of), text)
+        self.begins_in(field, &column::<DB>(field, of), text)
     }
 
     /// The same without an index.
     fn begins_anywhere<DB: Db>(&mut self, field: SearchedField, of: &str, text: &str) -> String {
-        self.begins_in::<DB>(field, &format!("({} || '')", column::<DB>(field, of)), text)
+        self.begins_in(field, &format!("({} || '')", column::<DB>(field, of)), text)
     }
 
-    fn begins_in<DB: Db>(&mut self, field: SearchedField, column: &str, text: &str) -> String {
+    fn begins_in(&mut self, field: SearchedField, column: &str, text: &str) -> String {
         // SQLite uses the index of an expression only for a value without affinity. The text is in
         // lower case.
         let bound = |value: String| match field {
