@@ -145,7 +145,10 @@ pub async fn fill(users: usize) -> Result<(), Failure> {
                 "(WITH RECURSIVE g(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM g WHERE n + 1 < {users}) SELECT n FROM g)"
             ),
         ),
-        false => ("lpad(to_hex(n), 12, '0')", format!("generate_series(0, CAST({users} - 1 AS BIGINT)) n")),
+        false => (
+            "lpad(to_hex(n), 12, '0')",
+            format!("generate_series(0, CAST({users} - 1 AS BIGINT)) n"),
+        ),
     };
     let capital = |name: &str| format!("upper(substr({name}, 1, 1)) || substr({name}, 2)");
     let sql = format!(
