@@ -4,7 +4,7 @@ use super::legacy_scheme::Legacy;
 
 /// The secrets that the application configured: none without the feature.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct LegacySecrets;
+pub(crate) struct LegacySecrets {}
 
 impl LegacySecrets {
     pub(crate) fn problem(&self) -> Option<&'static str> {
