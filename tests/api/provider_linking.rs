@@ -137,7 +137,8 @@ impl World {
 
         let idp = || FakeIdp::start("client", SECRET);
         let (apple, google, gitlab) = (idp().await, idp().await, idp().await);
-        let (microsoft, github) = (idp().await, FakeGitHub::start("app", SECRET).await);
+        let (slack, microsoft, github) =
+            (idp().await, idp().await, FakeGitHub::start("app", SECRET).await);
         microsoft.metadata("issuer", format!("{}/{{tenantid}}", microsoft.issuer()));
         microsoft.id_token_claim("tid", TENANT);
         microsoft.id_token_claim("iss", format!("{}/{TENANT}", microsoft.issuer()));
@@ -145,6 +146,7 @@ impl World {
             local(&presets::APPLE, &apple),
             local(&presets::GOOGLE, &google).id_token_audiences(["phone"]),
             local(&presets::GITLAB, &gitlab),
+            local(&presets::SLACK, &slack),
             local(&presets::MICROSOFT, &microsoft).tenants([TENANT]),
         ] {
             builder = builder.flow(flow.auto_link_verified_email(auto_link));
@@ -156,6 +158,7 @@ impl World {
             ("google", Way::Query(google.clone()), Use::IfVerified),
             ("google", Way::IdToken(google), Use::IfVerified),
             ("gitlab", Way::Query(gitlab), Use::IfVerified),
+            ("slack", Way::Query(slack), Use::IfVerified),
             ("microsoft", Way::Query(microsoft), Use::IfVerified),
             ("github", Way::GitHub(github), Use::Required),
         ] {
