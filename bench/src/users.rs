@@ -110,7 +110,7 @@ const LAST: [&str; 40] = [
     "turing",
     "vaughan",
     "wilson",
-    "wirth",
+    "wolff",
     "yao",
 ];
 

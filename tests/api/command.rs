@@ -401,7 +401,8 @@ async fn export_is_imported_and_an_import_resumed(on: On) {
     assert_eq!(from.error(&["export", "--output", name]), (1, "io".to_owned()), "never replaced");
     assert_eq!(std::fs::read_to_string(&path).unwrap(), file);
     for number in 0..700 {
-        file += &format!("{}\n", json!({ "email": format!("user-{number}@example.com") }));
+        let (id, email) = (format!("user-{number}"), format!("user-{number}@example.com"));
+        file += &format!("{}\n", json!({ "id": id, "email": email }));
     }
     // An import is interrupted after the first batch.
     let import = ["import", "--from", "authlayer", "-", "--json"];

@@ -343,28 +343,6 @@ pub(crate) struct Import {
     pub(crate) file: PathBuf,
 }
 
-impl Import {
-    /// Returns the system, with its parameters.
-    pub(crate) fn source(&self) -> Result<ImportSource, &'static str> {
-        let hashes = (self.salt_separator.clone(), self.rounds, self.mem_cost);
-        match (self.from.clone(), hashes) {
-            (ImportSource::Firebase { salt_separator, rounds, mem_cost }, own) => {
-                Ok(ImportSource::Firebase {
-                    salt_separator: own.0.unwrap_or(salt_separator),
-                    rounds: own.1.unwrap_or(rounds),
-                    mem_cost: own.2.unwrap_or(mem_cost),
-                })
-            }
-            (_, (Some(_), ..) | (_, Some(_), _) | (.., Some(_))) => {
-                Err("--salt-separator, --rounds and --mem-cost belong to --from firebase")
-            }
-            (ImportSource::Devise { .. }, _) => Ok(ImportSource::devise(self.peppered)),
-            _ if self.peppered => Err("--peppered belongs to --from devise"),
-            (other, _) => Ok(other),
-        }
-    }
-}
-
 fn source() -> impl TypedValueParser<Value = ImportSource> {
     PossibleValuesParser::new(ImportSource::NAMES).try_map(|name| name.parse::<ImportSource>())
 }

@@ -9,7 +9,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use authlayer::users::ImportSummary;
+use authlayer::{import::ImportSource, users::ImportSummary};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 use tokio::io::{AsyncRead, BufReader, ReadBuf};
@@ -99,6 +99,28 @@ pub(crate) async fn import(
             Err(error.into())
         }
         None => Err(Failure::interrupted(stopped(&so_far))),
+    }
+}
+
+impl Import {
+    /// Returns the system, with its parameters.
+    fn source(&self) -> Result<ImportSource, &'static str> {
+        let hashes = (self.salt_separator.clone(), self.rounds, self.mem_cost);
+        match (self.from.clone(), hashes) {
+            (ImportSource::Firebase { salt_separator, rounds, mem_cost }, own) => {
+                Ok(ImportSource::Firebase {
+                    salt_separator: own.0.unwrap_or(salt_separator),
+                    rounds: own.1.unwrap_or(rounds),
+                    mem_cost: own.2.unwrap_or(mem_cost),
+                })
+            }
+            (_, (Some(_), ..) | (_, Some(_), _) | (.., Some(_))) => {
+                Err("--salt-separator, --rounds and --mem-cost belong to --from firebase")
+            }
+            (ImportSource::Devise { .. }, _) => Ok(ImportSource::devise(self.peppered)),
+            _ if self.peppered => Err("--peppered belongs to --from devise"),
+            (other, _) => Ok(other),
+        }
     }
 }
 

@@ -55,7 +55,7 @@ enum Stop {
 /// server; `false` if this cannot be determined, after a warning in the log.
 ///
 /// The check opens and closes a second connection outside of the pool. Without a pooler, it takes
-/// eight round trips and the time to connect.
+/// nine round trips and the time to connect.
 ///
 /// # Errors
 ///
@@ -146,7 +146,7 @@ impl Probe {
         let before = self.first.now;
         let mut last: Option<Session> = None;
         let mut is_shared = false;
-        for _ in 0..ATTEMPTS {
+        for attempt in 0..ATTEMPTS {
             let held = begin(second).await?;
             is_shared |= last.is_some_and(|last| !last.is(held));
             let mut is_decided = false;
@@ -164,6 +164,16 @@ impl Probe {
                 is_shared = true;
                 is_decided = true;
                 self.first = again;
+            }
+            // Otherwise two sessions that are used in turns look like those of two connections: the
+            // pooler takes the one that was released last, and this time the first connection asks.
+            if !is_decided && attempt % 2 == 1 {
+                let after = self.prepared(first).await?;
+                if !after.is(self.first) {
+                    is_shared = true;
+                    is_decided = true;
+                    self.first = after;
+                }
             }
             // Without a pooler, the session starts with its connection.
             let is_direct = !is_shared && last.is_some() && held.started > before;

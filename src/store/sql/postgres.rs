@@ -143,7 +143,7 @@ impl PgStoreOptions {
     /// If a pooler between this process and the server loses prepared statements or has no
     /// transactions: PgBouncer in transaction mode before 1.21 or with
     /// `max_prepared_statements = 0`, and PgBouncer in statement mode. For this check, a second
-    /// connection is opened and closed. Without a pooler it takes eight round trips, and at most
+    /// connection is opened and closed. Without a pooler it takes nine round trips, and at most
     /// two seconds. If the check fails, for example because the server accepts no further
     /// connection, a warning is logged and the store opens.
     ///
