@@ -168,6 +168,7 @@ on_both!(
     database_is_migrated_by_migrate_only,
     follow_prints_new_events,
     export_is_imported_and_an_import_resumed,
+    killed_import_is_resumed_without_duplicates,
     doctor_reports_what_to_do,
     messages_are_left_to_the_application,
     users_of_the_application_are_rejected
@@ -452,6 +453,33 @@ async fn export_is_imported_and_an_import_resumed(on: On) {
     }
     std::fs::remove_file(&path).unwrap();
     from.remove().await;
+    to.remove().await;
+}
+
+async fn killed_import_is_resumed_without_duplicates(on: On) {
+    let to = World::new(on).await;
+    let line = |number: u32| {
+        format!("{}\n", json!({ "id": number, "email": format!("user-{number}@example.com") }))
+    };
+    let args = ["import", "--from", "laravel", "-", "--json"];
+    let mut child = command(&to.url, &args).stdin(Stdio::piped()).spawn().unwrap();
+    let mut input = child.stdin.take().unwrap();
+    input.write_all((0..1100).map(line).collect::<String>().as_bytes()).unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    lines.next().unwrap().unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    drop(input);
+    let stored = to.ok(&["users", "list", "--all", "--json"]).lines().len();
+    assert!(stored == 500 || stored == 1000, "whole batches: {stored}");
+
+    let path = std::env::temp_dir().join(unique());
+    std::fs::write(&path, (0..1100).map(line).collect::<String>()).unwrap();
+    let name = path.to_str().unwrap();
+    let done = to.ok(&["import", "--from", "laravel", name, "--json"]).lines().pop().unwrap();
+    assert_eq!((&done["users"], &done["skipped"]), (&json!(1100 - stored), &json!(stored)));
+    assert_eq!(to.ok(&["users", "list", "--all", "--json"]).lines().len(), 1100);
+    std::fs::remove_file(&path).unwrap();
     to.remove().await;
 }
 
